@@ -1,0 +1,33 @@
+# For users. `make demo` shows Talon at work, `make test` runs its tests; both install what is
+# missing (Debian 12) and build first. Developers use ./check.
+PREFIX ?= /usr/local
+BUILD := build
+
+.PHONY: all build configure deps demo test install clean
+
+all: build
+
+deps:
+	@tools/setup
+
+configure: deps
+	@test -f $(BUILD)/build.ninja || cmake --preset cpu
+
+# The program alone: what demo and install need.
+$(BUILD)/talon: configure
+	@cmake --build --preset cpu --target talon
+
+build: configure
+	@cmake --build --preset cpu
+
+demo: $(BUILD)/talon
+	@tools/demo $(BUILD)/talon
+
+test: build
+	@ctest --preset cpu
+
+install: $(BUILD)/talon
+	cmake --install $(BUILD) --prefix $(PREFIX)
+
+clean:
+	rm -rf build build-asan build-tsan build-cuda build-cuda-debug build-fuzz

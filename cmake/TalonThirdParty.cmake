@@ -1,0 +1,37 @@
+# Libraries of others, each behind one target and linked statically into the program, so that it
+# runs on a machine without the development packages. docs/adr/ says why each was chosen.
+
+# {fmt}: Debian ships headers and a shared library only, so the library part is compiled here once;
+# header-only use would compile it again in every file.
+find_package(fmt 9 REQUIRED)
+get_target_property(talon_fmt_include fmt::fmt-header-only INTERFACE_INCLUDE_DIRECTORIES)
+add_library(talon_fmt STATIC ${CMAKE_SOURCE_DIR}/cmake/fmt_library.cc)
+target_include_directories(talon_fmt SYSTEM PUBLIC ${talon_fmt_include})
+if(TALON_SANITIZE)
+  target_link_libraries(talon_fmt PUBLIC talon_options)
+endif()
+
+find_package(nlohmann_json 3.11 REQUIRED)
+find_package(CLI11 2 REQUIRED)
+
+# Debian's static archives of these carry no CMake package.
+function(talon_static_library name header archive)
+  find_path(${name}_include ${header} REQUIRED)
+  find_library(${name}_archive ${archive} REQUIRED)
+  add_library(${name} STATIC IMPORTED GLOBAL)
+  set_target_properties(${name} PROPERTIES IMPORTED_LOCATION ${${name}_archive})
+  target_include_directories(${name} SYSTEM INTERFACE ${${name}_include})
+endfunction()
+talon_static_library(talon_pcre2 pcre2.h libpcre2-8.a)
+target_compile_definitions(talon_pcre2 INTERFACE PCRE2_CODE_UNIT_WIDTH=8 PCRE2_STATIC)
+talon_static_library(talon_utf8proc utf8proc.h libutf8proc.a)
+target_compile_definitions(talon_utf8proc INTERFACE UTF8PROC_STATIC)
+
+# xxHash is used inline from its header, by one source file.
+find_path(talon_xxhash_include xxhash.h REQUIRED)
+add_library(talon_xxhash INTERFACE)
+target_include_directories(talon_xxhash SYSTEM INTERFACE ${talon_xxhash_include})
+
+if(TALON_TESTS)
+  find_package(GTest 1.12 REQUIRED)
+endif()
