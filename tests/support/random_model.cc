@@ -1,0 +1,23 @@
+#include "support/random_model.h"
+
+#include <utility>
+
+#include "model/checkpoint.h"
+#include "support/temp_dir.h"
+
+namespace talon::test {
+
+std::unique_ptr<M3Model> load_model(const std::filesystem::path& folder, ActivationType type) {
+  const Checkpoint checkpoint = Checkpoint::open(folder);
+  M3Config config = parse_m3_config(checkpoint.read_text("config.json")).value();
+  M3Weights weights = load_m3_weights(checkpoint, config);
+  return std::make_unique<M3Model>(std::move(weights), std::move(config), type);
+}
+
+std::unique_ptr<M3Model> random_model(const TargetOptions& options, ActivationType type) {
+  const TempDir folder;
+  write_target(folder.path(), options);
+  return load_model(folder.path(), type);
+}
+
+}  // namespace talon::test
