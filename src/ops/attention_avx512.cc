@@ -1,0 +1,15 @@
+#include "ops/attention_lanes_avx512.h"
+#include "ops/attention_row.h"
+#include "ops/attention_simd.h"
+
+namespace talon::ops::cpu {
+
+template <class T>
+void attention_row_avx512(const AttentionRow& row) {
+  attend_row<Lanes, T>(row);
+}
+
+template void attention_row_avx512<float>(const AttentionRow& row);
+template void attention_row_avx512<bf16>(const AttentionRow& row);
+
+}  // namespace talon::ops::cpu

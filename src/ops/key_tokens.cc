@@ -1,0 +1,22 @@
+#include "ops/key_tokens.h"
+
+#include "ops/op_checks.h"
+
+namespace talon::ops {
+
+void key_tokens(Stream stream, const KeyTokensArgs& args) {
+  const OpChecks check("key_tokens", stream);
+  check.rank("keys", args.keys, 1);
+  const int64_t num_rows = args.keys.size(0);
+  check.operand("keys", args.keys, DType::kU64, {num_rows});
+  check.strided("tokens", args.tokens, DType::kI32, {num_rows, 1});
+  check.disjoint("tokens", args.tokens, "keys", args.keys);
+  if (!args.map.empty()) {
+    check.rank("map", args.map, 1);
+    check.operand("map", args.map, DType::kI32, args.map.shape());
+    check.disjoint("tokens", args.tokens, "map", args.map);
+  }
+  cpu::key_tokens(stream.cpu(), args);
+}
+
+}  // namespace talon::ops

@@ -1,0 +1,59 @@
+// A weight matrix [out, in] of a linear layer in one of the checkpoint formats, as views.
+//
+// A Weight is a value that owns nothing: `values` and `scales` show memory of the loader (a mapped
+// file) or of a PackedWeight (ops/pack.h), which must outlive it. What the numbers mean is decided
+// by `format`; the order in memory by `layout`. A kernel that receives a layout it does not know
+// fails a check.
+//
+// Element [o, i] is (spec/minimax_m3.md 4.1-4.4; multiply by the scale in every format)
+//   kBf16        values bf16 [out, in]
+//   kFp8Channel  values e4m3 [out, in]    * scales f32 [out, 1]
+//   kFp8Block    values e4m3 [out, in]    * scales f32 [ceil(out/128), ceil(in/128)]
+//   kMxfp8       values e4m3 [out, in]    * 2^(scales u8 [out, in/32] - 127)
+//   kMxfp4       values u8   [out, in/2]  * 2^(scales u8 [out, in/32] - 127); the low nibble is
+//                the even input channel, a nibble is a sign bit and an E2M1 magnitude
+// and its float32 value is the exact product rounded once, subnormals kept, 255 is NaN.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "core/tensor_view.h"
+
+namespace talon {
+
+enum class WeightFormat : uint8_t { kBf16, kFp8Channel, kFp8Block, kMxfp8, kMxfp4 };
+
+enum class WeightLayout : uint8_t {
+  kRowMajor,   // as in the checkpoint, shapes as above
+  kCpuTiles,   // the CPU kernels' order, see ops/pack.h
+};
+
+inline constexpr int64_t kMxGroup = 32;    // input channels that share an E8M0 scale
+inline constexpr int64_t kFp8Block = 128;  // rows and columns that share a block scale
+
+struct Weight {
+  WeightFormat format = WeightFormat::kBf16;
+  WeightLayout layout = WeightLayout::kRowMajor;
+  int64_t num_out = 0;
+  int64_t num_in = 0;
+  ConstTensorView values;
+  ConstTensorView scales;  // empty for kBf16
+};
+
+std::string_view weight_format_name(WeightFormat format);
+
+// Input channels that share a scale of `format`: 32, 128, or all of num_in. 0 for kBf16.
+int64_t weight_scale_group(WeightFormat format, int64_t num_in);
+
+// Bytes of values and scales of a [num_out, num_in] weight in the checkpoint's form.
+int64_t weight_bytes(WeightFormat format, int64_t num_out, int64_t num_in);
+
+namespace ops {
+
+// Row `row` of a row-major weight as float32, out[num_in]. The definition that every kernel and
+// layout is tested against.
+void dequantise_row(const Weight& weight, int64_t row, float* out);
+
+}  // namespace ops
+}  // namespace talon
