@@ -1,0 +1,28 @@
+// The table of target models: the one place that knows their names.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "model/model.h"
+
+namespace talon {
+
+struct ModelOptions {
+  ActivationType type = ActivationType::kBf16;
+  bool strict_config = false;  // an unknown config key is an error, not a warning
+};
+
+// Loads the model in `folder`. Throws Error naming file and field or tensor if the architecture is
+// unknown or the checkpoint is damaged.
+std::unique_ptr<Model> load_model(const std::filesystem::path& folder, const ModelOptions& options);
+
+// One warning for each key of a config file that the loader does not know, or, under strict, an
+// Error naming the first.
+void report_unknown_keys(const std::filesystem::path& file,
+                         const std::vector<std::string>& keys,
+                         bool strict);
+
+}  // namespace talon

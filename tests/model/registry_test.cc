@@ -1,0 +1,88 @@
+// Loading a model by what its config.json says it is.
+#include "model/registry.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "base/json.h"
+#include "model/checkpoint_index.h"
+#include "support/error_message.h"
+#include "support/temp_dir.h"
+#include "support/tiny_model.h"
+
+namespace talon {
+namespace {
+
+using testing::EndsWith;
+
+// The tiny target with one top-level key of its config.json set.
+void write_with(const test::TempDir& dir, const std::string& key, const Json& value) {
+  test::write_target(dir.path());
+  Json json = parse_json(read_small_file(dir / "config.json")).value();
+  json[key] = value;
+  dir.write("config.json", json.dump());
+}
+
+TEST(RegistryTest, LoadsAMiniMaxM3) {
+  const test::TempDir dir;
+  test::write_target(dir.path());
+
+  const auto model = load_model(dir.path(), {.type = ActivationType::kF32});
+
+  EXPECT_EQ(model->limits().num_layers, 6);
+  EXPECT_EQ(model->limits().vocab_size, 320);
+  EXPECT_EQ(model->limits().hidden_size, 64);
+  EXPECT_EQ(model->limits().max_positions, 8192);
+  EXPECT_EQ(model->activation_type(), ActivationType::kF32);
+}
+
+TEST(RegistryTest, NamesAnUnknownArchitecture) {
+  const test::TempDir dir;
+  test::write_target(dir.path());
+  dir.write("config.json", R"({"architectures":["MambaForCausalLM"],"model_type":"mamba"})");
+
+  EXPECT_EQ(test::error_message([&] { load_model(dir.path(), {}); }),
+            (dir / "config.json").string() +
+                ": architectures: \"MambaForCausalLM\" is no target model known here");
+}
+
+TEST(RegistryTest, NamesFileAndKeyOfABadConfig) {
+  const test::TempDir dir;
+  write_with(dir, "text_config", {{"num_hidden_layers", 0}});
+
+  EXPECT_EQ(
+      test::error_message([&] { load_model(dir.path(), {}); }),
+      (dir / "config.json").string() + ": text_config.num_hidden_layers: 0 is not in 1..1024");
+}
+
+TEST(RegistryTest, NamesAMissingConfig) {
+  const test::TempDir dir;
+  test::write_target(dir.path());
+  std::filesystem::remove(dir / "config.json");
+
+  EXPECT_THAT(test::error_message([&] { load_model(dir.path(), {}); }),
+              EndsWith("config.json: No such file or directory"));
+}
+
+TEST(RegistryTest, WarnsOfAnUnknownKey) {
+  const test::TempDir dir;
+  write_with(dir, "novelty", 1);
+
+  testing::internal::CaptureStderr();
+  load_model(dir.path(), {});
+
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), EndsWith("unknown_key=novelty\n"));
+}
+
+TEST(RegistryTest, UnderStrictConfigAnUnknownKeyIsAnError) {
+  const test::TempDir dir;
+  write_with(dir, "novelty", 1);
+
+  EXPECT_EQ(test::error_message([&] { load_model(dir.path(), {.strict_config = true}); }),
+            (dir / "config.json").string() + ": novelty: unknown key (--strict-config)");
+}
+
+}  // namespace
+}  // namespace talon
