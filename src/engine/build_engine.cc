@@ -1,0 +1,82 @@
+#include <fmt/format.h>
+
+#include <optional>
+
+#include "base/error.h"
+#include "engine/engine.h"
+#include "model/memory_plan.h"
+#include "model/registry.h"
+#include "spec/registry.h"
+
+namespace talon {
+namespace {
+
+// One sequence runs at a time.
+constexpr int32_t kMaxSequences = 1;
+
+MemoryPlan plan(const EngineConfig& config, const RunnerParts& parts) {
+  const Result<MemoryPlan> plan = plan_memory({.kv_layout = joint_layout(parts),
+                                               .model_limit = parts.model->limits().max_positions,
+                                               .max_model_len = config.max_model_len,
+                                               .num_sequences = kMaxSequences,
+                                               .kv_cache_bytes = config.kv_cache_bytes,
+                                               .memory_bytes = std::nullopt});
+  if (!plan.ok()) {
+    throw Error(ErrorCode::kInvalidArgument, plan.message());
+  }
+  return plan.value();
+}
+
+void check_end_tokens(const TokenFacts& tokens, int32_t vocab_size) {
+  for (const TokenId id : tokens.end_token_ids) {
+    if (id.value >= vocab_size) {
+      throw Error(
+          ErrorCode::kCorruptFile,
+          fmt::format("eos_token_id: {} is outside the vocabulary of {}", id.value, vocab_size));
+    }
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<Engine> build_engine(const EngineConfig& config, const TokenFacts& tokens) {
+  RunnerParts parts;
+  const int32_t num_threads = config.num_threads > 0 ? config.num_threads : num_usable_processors();
+  parts.cpu =
+      std::make_unique<CpuContext>(num_threads, config.cpu_path.value_or(detect_cpu_path()));
+  parts.model =
+      load_model(config.model_dir, {.type = config.dtype, .strict_config = config.strict_config});
+  const int32_t vocab_size = parts.model->limits().vocab_size;
+  if (std::ssize(tokens.allowed) > vocab_size) {
+    throw Error(ErrorCode::kCorruptFile,
+                fmt::format("{}: tokenizer.json has ids up to {}, vocab_size is {}",
+                            config.model_dir.string(), tokens.allowed.size() - 1, vocab_size));
+  }
+  check_end_tokens(tokens, vocab_size);
+  parts.allowed = tokens.allowed;
+  parts.allowed.resize(static_cast<size_t>(vocab_size), 0);
+  if (!config.draft_model_dir.empty()) {
+    parts.drafter = load_drafter(
+        config.draft_model_dir, *parts.model,
+        {.type = config.dtype, .allowed = parts.allowed, .strict_config = config.strict_config});
+  }
+
+  const int32_t max_drafts = parts.drafter == nullptr ? 0 : config.num_speculative_tokens;
+  const MemoryPlan memory = plan(config, parts);
+  auto runner = std::make_unique<Runner>(std::move(parts),
+                                         StepSizes{.max_rows = config.max_num_batched_tokens,
+                                                   .max_sequences = kMaxSequences,
+                                                   .max_drafts = max_drafts,
+                                                   .context_limit = memory.context_limit},
+                                         memory.num_pages);
+  return std::make_unique<Engine>(std::move(runner),
+                                  SchedulerConfig{.num_pages = memory.num_pages,
+                                                  .context_limit = memory.context_limit,
+                                                  .vocab_size = vocab_size,
+                                                  .max_drafts = max_drafts,
+                                                  .max_rows = config.max_num_batched_tokens,
+                                                  .max_queue_len = config.max_queue_len,
+                                                  .end_token_ids = tokens.end_token_ids});
+}
+
+}  // namespace talon

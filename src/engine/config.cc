@@ -1,0 +1,32 @@
+#include "engine/config.h"
+
+#include <fmt/format.h>
+
+namespace talon {
+
+std::vector<std::string> validate(const EngineConfig& config) {
+  std::vector<std::string> faults;
+  const auto need = [&faults](bool fine, std::string fault) {
+    if (!fine) {
+      faults.push_back(std::move(fault));
+    }
+  };
+  const int32_t drafts = config.num_speculative_tokens;
+  need(!config.model_dir.empty(), "model: no folder given");
+  need(drafts >= 0 && drafts <= kMaxDrafts,
+       fmt::format("num-speculative-tokens: {} is not in 0..{}", drafts, kMaxDrafts));
+  need(config.max_model_len == 0 || config.max_model_len >= 2,
+       fmt::format("max-model-len: {} leaves no room for a token", config.max_model_len));
+  need(config.max_num_batched_tokens > drafts,
+       fmt::format("max-num-batched-tokens: {} is below the {} rows of one verify",
+                   config.max_num_batched_tokens, drafts + 1));
+  need(config.max_queue_len >= 1, "max-queue-len: must be at least 1");
+  need(config.kv_cache_bytes >= 1, "kv-cache-bytes: must be at least 1");
+  need(config.num_threads >= 0 && config.num_threads <= 1024,
+       fmt::format("threads: {} is not in 0..1024", config.num_threads));
+  need(!config.cpu_path.has_value() || cpu_path_available(*config.cpu_path),
+       "cpu-path: this processor does not run it");
+  return faults;
+}
+
+}  // namespace talon

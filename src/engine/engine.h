@@ -1,0 +1,62 @@
+// The engine: requests in, tokens out. It owns the scheduler and the runner and is driven by its
+// caller, one `step` at a time, from one thread.
+//
+//   submit  queues a request and gives its event queue, or refuses it with the field at fault
+//   step    plans, runs and commits one step; false when there is nothing left to do
+//   finish  a reader found a stop string: ends the request; harmless once it has ended
+//   cancel  likewise, reason kCancelled
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "engine/config.h"
+#include "engine/request.h"
+#include "engine/runner.h"
+#include "engine/scheduler.h"
+
+namespace talon {
+
+// Sees every step after it ran and before it is committed: traces, benchmarks.
+using StepObserver = std::function<void(const StepPlan&, const StepResult&)>;
+
+class Engine {
+ public:
+  Engine(std::unique_ptr<Runner> runner, const SchedulerConfig& config);
+
+  std::variant<Submission, Refusal> submit(Request&& request) {
+    return scheduler_.add(std::move(request));
+  }
+  void finish(SeqId id) { scheduler_.finish(id, FinishReason::kStop); }
+  void cancel(SeqId id) { scheduler_.cancel(id); }
+  bool step();
+  void observe(StepObserver observer) { observer_ = std::move(observer); }
+
+  const Scheduler& scheduler() const { return scheduler_; }
+  const Runner& runner() const { return *runner_; }
+  Runner& runner() { return *runner_; }
+  int64_t context_limit() const { return context_limit_; }
+  int32_t max_drafts() const { return max_drafts_; }
+
+ private:
+  std::unique_ptr<Runner> runner_;
+  Scheduler scheduler_;
+  int64_t context_limit_;
+  int32_t max_drafts_;
+  StepObserver observer_;
+};
+
+// What the engine needs to know of the tokenizer.
+struct TokenFacts {
+  std::vector<uint8_t> allowed;        // 1: the id has a token; shorter than V: the rest has none
+  std::vector<TokenId> end_token_ids;  // end-of-answer ids
+};
+
+// Loads model and drafter and sizes the KV pool. Throws Error with one line a fault.
+std::unique_ptr<Engine> build_engine(const EngineConfig& config, const TokenFacts& tokens);
+
+}  // namespace talon

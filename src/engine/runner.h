@@ -1,0 +1,56 @@
+// One rank: executes plans on its device. `launch` starts a step, `wait` gives the result of the
+// oldest one; on the CPU a step runs inside `launch`, and one may be outstanding. Owns all device
+// state of the rank: pool, weights, KV, step buffers. Used from one thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "core/buffer.h"
+#include "core/cpu_context.h"
+#include "core/stream.h"
+#include "engine/batch_builder.h"
+#include "engine/round.h"
+#include "engine/round_state.h"
+#include "engine/step_plan.h"
+#include "kv/kv_store.h"
+#include "model/model.h"
+#include "spec/drafter.h"
+
+namespace talon {
+
+struct RunnerParts {
+  std::unique_ptr<CpuContext> cpu;
+  std::unique_ptr<Model> model;
+  std::unique_ptr<Drafter> drafter;  // null: no speculation
+  std::vector<uint8_t> allowed;      // [V] 1: the id has a token
+};
+
+// The planes of target and drafter: what one page holds.
+KvLayout joint_layout(const RunnerParts& parts);
+
+class Runner {
+ public:
+  Runner(RunnerParts parts, const StepSizes& sizes, int32_t num_pages);
+
+  void launch(const StepPlan& plan);
+  StepResult wait();
+
+  const Model& model() const { return *parts_.model; }
+  const Drafter* drafter() const { return parts_.drafter.get(); }
+  const KvStore& kv() const { return kv_; }
+  KvStore& kv() { return kv_; }
+
+ private:
+  RunnerParts parts_;
+  Stream stream_;
+  KvStore kv_;
+  RoundState state_;
+  BatchBuilder builder_;
+  Round round_;
+  std::optional<StepResult> finished_;
+};
+
+}  // namespace talon
