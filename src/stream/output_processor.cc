@@ -1,0 +1,88 @@
+#include "stream/output_processor.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+
+namespace talon {
+
+OutputProcessor::OutputProcessor(const text::Tokenizer& tokenizer,
+                                 Engine& engine,
+                                 Submission submission,
+                                 const OutputSettings& settings)
+    : engine_(engine),
+      submission_(std::move(submission)),
+      detokenizer_(tokenizer, settings.skip_special_tokens),
+      scanner_(settings.stop, false) {}
+
+std::vector<TextSegment> OutputProcessor::drain() {
+  std::vector<TextSegment> out;
+  while (std::optional<TokenEvent> event = submission_.events->try_pop()) {
+    if (!finished()) {
+      take(*event, out);
+    }
+  }
+  return out;
+}
+
+void OutputProcessor::take(const TokenEvent& event, std::vector<TextSegment>& out) {
+  KeptRound kept{.round = event.round, .num_kept = 0};
+  bool stopped = false;
+  for (size_t i = 0; i < event.tokens.size() && !stopped; ++i) {
+    const bool is_draft = static_cast<int32_t>(i) < event.round.accepted;
+    stopped = take_token(event.tokens[i], is_draft ? static_cast<int32_t>(i) + 1 : 0, out);
+    ++kept.num_kept;
+  }
+  if (!event.tokens.empty()) {
+    rounds_.push_back(kept);
+  }
+  if (stopped) {
+    finish_ = FinishReason::kStop;
+    engine_.finish(submission_.id);
+  } else if (event.finish.has_value()) {
+    end(*event.finish, out);
+  }
+}
+
+bool OutputProcessor::take_token(TokenId token,
+                                 int32_t draft_position,
+                                 std::vector<TextSegment>& out) {
+  tokens_.push_back(token);
+  const std::string piece = detokenizer_.push(token);
+  if (!piece.empty()) {
+    origins_.push_back({.bytes = piece.size(), .draft_position = draft_position});
+  }
+  release(scanner_.push(piece), out);
+  return scanner_.match().has_value();
+}
+
+void OutputProcessor::end(FinishReason reason, std::vector<TextSegment>& out) {
+  const std::string rest = detokenizer_.finish();
+  if (!rest.empty()) {
+    origins_.push_back({.bytes = rest.size(), .draft_position = 0});
+  }
+  release(scanner_.push(rest), out);
+  release(scanner_.finish(), out);
+  finish_ = scanner_.match().has_value() ? FinishReason::kStop : reason;
+}
+
+// Splits released text at the borders of the tokens that gave it, and joins what has one origin.
+void OutputProcessor::release(std::string_view text, std::vector<TextSegment>& out) {
+  while (!text.empty()) {
+    TALON_CHECK(!origins_.empty(), "{} bytes of text from nowhere", text.size());
+    Origin& origin = origins_.front();
+    const size_t count = std::min(origin.bytes, text.size());
+    if (out.empty() || out.back().draft_position != origin.draft_position) {
+      out.push_back({.text = {}, .draft_position = origin.draft_position});
+    }
+    out.back().text.append(text.substr(0, count));
+    text.remove_prefix(count);
+    origin.bytes -= count;
+    if (origin.bytes == 0) {
+      origins_.pop_front();
+    }
+  }
+}
+
+}  // namespace talon

@@ -1,0 +1,74 @@
+// From a request's token events to what its reader sees: text that never ends inside a character,
+// cut at the earliest stop string, with each piece marked by the draft position that gave it.
+//
+// One processor a request, used from one thread, the same for every command and the server. Stop
+// strings are found here and nowhere else: on a match it ends the request in the engine, and text,
+// token list and kept counters stop there. Tokens up to the one that completes the stop string
+// count as kept; the text ends before the string.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/engine.h"
+#include "engine/request.h"
+#include "engine/spec_stats.h"
+#include "text/detokenizer.h"
+#include "text/stop_scanner.h"
+#include "text/tokenizer.h"
+
+namespace talon {
+
+struct OutputSettings {
+  std::vector<std::string> stop;  // each 1..256 bytes
+  bool skip_special_tokens = true;
+};
+
+// Text of one or more tokens of one origin: 0 = the target's own, i = draft i.
+struct TextSegment {
+  std::string text;
+  int32_t draft_position = 0;
+};
+
+class OutputProcessor {
+ public:
+  // References must outlive the processor.
+  OutputProcessor(const text::Tokenizer& tokenizer,
+                  Engine& engine,
+                  Submission submission,
+                  const OutputSettings& settings);
+
+  // Takes all events that wait in the queue and gives the text they release, in order.
+  std::vector<TextSegment> drain();
+
+  bool finished() const { return finish_.has_value(); }
+  FinishReason finish_reason() const { return *finish_; }         // once finished
+  const std::vector<TokenId>& tokens() const { return tokens_; }  // kept ones
+  SpecStats stats() const { return summarise(rounds_); }
+
+ private:
+  void take(const TokenEvent& event, std::vector<TextSegment>& out);
+  bool take_token(TokenId token, int32_t draft_position, std::vector<TextSegment>& out);
+  void end(FinishReason reason, std::vector<TextSegment>& out);
+  void release(std::string_view text, std::vector<TextSegment>& out);
+
+  // Where released text came from: `bytes` fed by tokens of one draft position, not yet released.
+  struct Origin {
+    size_t bytes = 0;
+    int32_t draft_position = 0;
+  };
+
+  Engine& engine_;
+  Submission submission_;
+  text::Detokenizer detokenizer_;
+  text::StopScanner scanner_;
+  std::vector<TokenId> tokens_;
+  std::vector<KeptRound> rounds_;
+  std::deque<Origin> origins_;
+  std::optional<FinishReason> finish_;
+};
+
+}  // namespace talon
