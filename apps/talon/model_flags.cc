@@ -1,0 +1,97 @@
+#include "model_flags.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <array>
+#include <system_error>
+#include <vector>
+
+#include "base/error.h"
+#include "core/cpu_path.h"
+
+namespace talon {
+namespace {
+
+constexpr const char* kEmbeddedTarget = "talon-tiny";
+constexpr const char* kEmbeddedHead = "talon-tiny-eagle3";
+
+// Whether this run drafts, after the rules of --method.
+bool wants_drafter(const ModelFlags& flags, bool has_drafter) {
+  if (flags.method == "none") {
+    return false;
+  }
+  if (flags.method == "eagle3" && !has_drafter) {
+    throw Error(ErrorCode::kInvalidArgument, "method: eagle3 needs a --draft-model");
+  }
+  return has_drafter;
+}
+
+}  // namespace
+
+void add_model_flags(CLI::App& app, ModelFlags& flags) {
+  EngineConfig& engine = flags.engine;
+  app.add_option("--model", flags.model, "checkpoint folder; default: the embedded pair");
+  app.add_option("--draft-model", flags.draft_model, "EAGLE-3 head folder; implies eagle3");
+  app.add_option("--method", flags.method, "how to draft")
+      ->check(CLI::IsMember({"eagle3", "none"}));
+  app.add_option("--num-speculative-tokens", flags.num_speculative_tokens, "drafts a round, 0..7")
+      ->capture_default_str();
+  app.add_option("--dtype", flags.dtype, "activations and KV")
+      ->check(CLI::IsMember({"auto", "bf16", "float32"}))
+      ->capture_default_str();
+  app.add_option("--max-model-len", engine.max_model_len, "prompt and output; 0: the model's limit")
+      ->capture_default_str();
+  app.add_option("--max-num-batched-tokens", engine.max_num_batched_tokens, "rows a step")
+      ->capture_default_str();
+  app.add_option("--kv-cache-bytes", engine.kv_cache_bytes, "cap of the KV pool")
+      ->capture_default_str();
+  app.add_option("--threads", engine.num_threads, "of the CPU pool; 0: all processors")
+      ->capture_default_str();
+  app.add_option("--cpu-path", flags.cpu_path, "kernels to use; default: the best that runs here")
+      ->check(CLI::IsMember({"scalar", "avx2", "avx512", "amx"}));
+  app.add_flag("--strict-config,!--no-strict-config", engine.strict_config,
+               "an unknown config key is an error");
+  app.add_option("--trace", engine.trace_file, "write plans and results as JSON lines");
+}
+
+EngineConfig resolve(const ModelFlags& flags) {
+  EngineConfig config = flags.engine;
+  config.num_speculative_tokens = flags.num_speculative_tokens;
+  config.dtype = flags.dtype == "float32" ? ActivationType::kF32 : ActivationType::kBf16;
+  if (!flags.cpu_path.empty()) {
+    config.cpu_path = cpu_path_from_name(flags.cpu_path);
+  }
+  std::filesystem::path head = flags.draft_model;
+  if (flags.model.empty()) {
+    config.model_dir = embedded_models_dir() / kEmbeddedTarget;
+    head = head.empty() ? embedded_models_dir() / kEmbeddedHead : head;
+  } else {
+    config.model_dir = flags.model;
+  }
+  if (wants_drafter(flags, !head.empty())) {
+    config.draft_model_dir = head;
+  }
+  const std::vector<std::string> faults = validate(config);
+  if (!faults.empty()) {
+    throw Error(ErrorCode::kInvalidArgument, fmt::format("{}", fmt::join(faults, "; ")));
+  }
+  return config;
+}
+
+std::filesystem::path embedded_models_dir() {
+  std::error_code ignored;
+  const auto program = std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path();
+  const std::array places = {program.parent_path() / "models", program / "models",
+                             program.parent_path() / "share" / "talon" / "models"};
+  for (const std::filesystem::path& place : places) {
+    if (std::filesystem::exists(place / kEmbeddedTarget / "config.json", ignored)) {
+      return place;
+    }
+  }
+  throw Error(ErrorCode::kNotFound,
+              fmt::format("model: no --model given and no embedded pair in {}, {} or {}",
+                          places[0].string(), places[1].string(), places[2].string()));
+}
+
+}  // namespace talon

@@ -1,0 +1,247 @@
+"""The program as a user meets it: outputs of each command on the embedded pair, and one-line errors
+with exit codes for bad input."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import struct
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+PROGRAM = os.environ["TALON_PROGRAM"]
+SOURCE = Path(os.environ["TALON_SOURCE_DIR"])
+TINY = SOURCE / "models" / "talon-tiny"
+HEAD = SOURCE / "models" / "talon-tiny-eagle3"
+PROBLEMS = SOURCE / "data" / "eval" / "word_problems.jsonl"
+QUESTION = "Question: Mia has 14 apples and buys 9 more. How many apples does she have now?\nAnswer:"
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [PROGRAM, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=250, check=False)
+
+
+def generate(*arguments: object) -> dict:
+    done = run("generate", "--json", *arguments)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+class GenerateTest(unittest.TestCase):
+    def test_json_has_the_documented_members(self) -> None:
+        answer = generate("--prompt", QUESTION)
+        self.assertEqual(
+            list(answer),
+            "text token_ids finish_reason prompt_tokens completion_tokens spec timings".split(),
+        )
+        spec = answer["spec"]
+        self.assertEqual(spec["num_speculative_tokens"], 3)
+        self.assertEqual(len(spec["accepted_histogram"]), 4)
+        self.assertEqual(len(spec["per_position_rate"]), 3)
+        self.assertEqual(sum(spec["accepted_histogram"]), spec["rounds"])
+        self.assertEqual(answer["completion_tokens"], len(answer["token_ids"]))
+        self.assertEqual(spec["kept"]["tokens"], len(answer["token_ids"]) - 1)
+        weighted = sum(i * count for i, count in enumerate(spec["accepted_histogram"]))
+        self.assertEqual(weighted, spec["accepted"])
+        self.assertGreater(answer["timings"]["decode_tokens_per_s"], 0)
+
+    def test_every_k_and_method_none_give_the_same_tokens(self) -> None:
+        expected = generate("--method", "none", "--prompt", QUESTION)
+        self.assertEqual(expected["spec"]["drafted"], 0)
+        for drafts in range(8):
+            answer = generate("--num-speculative-tokens", drafts, "--prompt", QUESTION)
+            self.assertEqual(answer["token_ids"], expected["token_ids"], f"K = {drafts}")
+
+    def test_float32_drafting_changes_no_token(self) -> None:
+        flags = ("--dtype", "float32", "--prompt", QUESTION)
+        self.assertEqual(
+            generate(*flags)["token_ids"], generate("--method=none", *flags)["token_ids"]
+        )
+
+    def test_underscores_work_and_limits_hold(self) -> None:
+        answer = generate("--max_tokens=5", "--ignore_eos", "--prompt", QUESTION)
+        self.assertEqual(answer["completion_tokens"], 5)
+        self.assertEqual(answer["finish_reason"], "length")
+
+    def test_stop_string_does_not_reach_the_text(self) -> None:
+        whole = generate("--prompt", QUESTION)["text"]
+        stop = whole[10:14]
+        answer = generate("--stop", stop, "--prompt", QUESTION)
+        self.assertEqual(answer["text"], whole[: whole.index(stop)])
+        self.assertEqual(answer["finish_reason"], "stop")
+
+    def test_batch_file_answers_line_by_line(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            source, result = Path(folder, "in.jsonl"), Path(folder, "out.jsonl")
+            lines = [{"id": i, "prompt": QUESTION, "max_tokens": 4 + i} for i in range(3)]
+            source.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+            done = run("generate", "--input", source, "--output", result)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            answers = [json.loads(line) for line in result.read_text().splitlines()]
+        self.assertEqual([answer["id"] for answer in answers], [0, 1, 2])
+        self.assertEqual([answer["completion_tokens"] for answer in answers], [4, 5, 6])
+
+    def test_plain_output_is_the_text_alone(self) -> None:
+        done = run("generate", "--max-tokens", 20, "--prompt", QUESTION)
+        self.assertEqual(
+            done.stdout, generate("--max-tokens", 20, "--prompt", QUESTION)["text"] + "\n"
+        )
+        self.assertIn("tokens per forward", done.stderr)
+
+    def test_prompt_of_the_full_context_runs(self) -> None:
+        prompt = "one two three four " * 1500
+        answer = generate("--max-tokens", 8, "--prompt", prompt)
+        self.assertGreater(answer["prompt_tokens"], 3000)
+        self.assertEqual(
+            answer["token_ids"],
+            generate("--method", "none", "--max-tokens", 8, "--prompt", prompt)["token_ids"],
+        )
+
+
+class EvalTest(unittest.TestCase):
+    def test_digest_is_equal_with_and_without_the_drafter(self) -> None:
+        reports = []
+        for method in ("none", "eagle3"):
+            done = run(
+                "eval", "gsm8k", "--data", PROBLEMS, "--limit", 6, "--method", method, "--json"
+            )
+            self.assertEqual(done.returncode, 0, done.stderr)
+            reports.append(json.loads(done.stdout))
+        self.assertEqual(reports[0]["output_digest"], reports[1]["output_digest"])
+        self.assertEqual(reports[0]["accuracy"], reports[1]["accuracy"])
+        self.assertEqual(reports[0]["limit"], 6)
+        self.assertEqual(sum(s["limit"] for s in reports[0]["slices"].values()), 6)
+
+    def test_few_shot_prompts_run(self) -> None:
+        done = run(
+            *("eval", "gsm8k", "--data", PROBLEMS, "--limit", 1, "--max-tokens", 8),
+            *("--num-fewshot", 5, "--fewshot-data", PROBLEMS, "--json"),
+        )
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+
+class BenchTest(unittest.TestCase):
+    def test_reports_both_kinds_and_equal_outputs(self) -> None:
+        done = run("bench", "generate", "--pairs", 1, "--max-tokens", 12, "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        report = json.loads(done.stdout)
+        self.assertEqual(set(report["kinds"]), {"problem", "dialogue"})
+        for kind in report["kinds"].values():
+            self.assertTrue(kind["outputs_equal"])
+        self.assertEqual(set(report["speedup"]), {"median", "min", "max"})
+        self.assertGreater(report["step_ms"]["q1"], 0)
+        self.assertGreater(report["step_ms"]["q4"], 0)
+        self.assertEqual(report["kinds"]["problem"]["prompts"], 16)
+        self.assertEqual(report["kinds"]["dialogue"]["prompts"], 8)
+
+
+class BadInputTest(unittest.TestCase):
+    def setUp(self) -> None:
+        self.folder = tempfile.TemporaryDirectory()
+        self.model = Path(self.folder.name, "model")
+        self.head = Path(self.folder.name, "head")
+        shutil.copytree(TINY, self.model)
+        shutil.copytree(HEAD, self.head)
+
+    def tearDown(self) -> None:
+        self.folder.cleanup()
+
+    def fails(self, words: list[str], *arguments: object) -> None:
+        done = run("generate", "--prompt", "x", *arguments)
+        self.assertNotEqual(done.returncode, 0, done.stdout)
+        self.assertGreater(done.returncode, 0, "killed by a signal")
+        self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
+        for word in words:
+            self.assertIn(word, done.stderr)
+
+    def edit_config(self, folder: Path, path: list[str], value: object) -> None:
+        file = folder / "config.json"
+        config = json.loads(file.read_text())
+        place = config
+        for key in path[:-1]:
+            place = place[key]
+        place[path[-1]] = value
+        file.write_text(json.dumps(config))
+
+    def shard(self) -> Path:
+        return sorted(self.model.glob("*.safetensors"))[0]
+
+    def test_missing_folder(self) -> None:
+        self.fails(["nowhere"], "--model", Path(self.folder.name, "nowhere"))
+
+    def test_truncated_shard(self) -> None:
+        file = self.shard()
+        file.write_bytes(file.read_bytes()[:-100])
+        self.fails([file.name], "--model", self.model)
+
+    def test_missing_shard(self) -> None:
+        file = self.shard()
+        file.unlink()
+        self.fails([file.name], "--model", self.model)
+
+    def test_absurd_header_length(self) -> None:
+        file = self.shard()
+        file.write_bytes(struct.pack("<Q", 1 << 62) + file.read_bytes()[8:])
+        self.fails([file.name, "header"], "--model", self.model)
+
+    def test_unknown_dtype(self) -> None:
+        file = self.shard()
+        file.write_bytes(file.read_bytes().replace(b'"BF16"', b'"QF16"', 1))
+        self.fails([file.name, "QF16"], "--model", self.model)
+
+    def test_config_value_that_is_not_implemented(self) -> None:
+        self.edit_config(self.model, ["text_config", "hidden_act"], "gelu")
+        self.fails(["config.json", "hidden_act"], "--model", self.model)
+
+    def test_wrong_shape(self) -> None:
+        self.edit_config(self.model, ["text_config", "dense_intermediate_size"], 512)
+        self.fails(["mlp"], "--model", self.model)
+
+    def test_head_that_does_not_fit(self) -> None:
+        flags = ("--model", self.model, "--draft-model", self.head)
+        taps = ["eagle_config", "eagle_aux_hidden_state_layer_ids"]
+        self.edit_config(self.head, taps, [2, 5, 99])
+        self.fails(["config.json", "eagle_aux_hidden_state_layer_ids"], *flags)
+        self.edit_config(self.head, taps, [2, 5, 7])
+        self.edit_config(self.head, ["vocab_size"], 128)
+        self.fails(["vocab_size"], *flags)
+
+    def test_tokenizer_with_an_unusable_pattern(self) -> None:
+        file = self.model / "tokenizer.json"
+        tokenizer = json.loads(file.read_text())
+        text = json.dumps(tokenizer)
+        pattern = next(
+            part["pattern"]["Regex"]
+            for part in tokenizer["pre_tokenizer"].get("pretokenizers", [tokenizer["pre_tokenizer"]])
+            if "pattern" in part
+        )
+        file.write_text(text.replace(json.dumps(pattern), json.dumps("(unclosed")))
+        self.fails(["tokenizer.json", "pattern"], "--model", self.model)
+
+    def test_prompt_over_the_context(self) -> None:
+        done = run("generate", "--max-model-len", 64, "--prompt", "one two three " * 100)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("prompt", done.stderr)
+
+    def test_wrong_flags(self) -> None:
+        for flags in (
+            ["--num-speculative-tokens", 8],
+            ["--num-speculative-tokens", -1],
+            ["--dtype", "int3"],
+            ["--method", "medusa"],
+            ["--max-tokens", 0],
+            ["--nonsense"],
+            ["--stop", ""],
+        ):
+            with self.subTest(flags=flags):
+                done = run("generate", "--prompt", "x", *flags)
+                self.assertEqual(done.returncode, 2, done.stderr)
+                self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
