@@ -70,7 +70,7 @@ def main() -> None:
     target = export.load_target(args.models / "talon-tiny", config)
     head = export.load_head(args.models / "talon-tiny-eagle3")
     tokenizer = Tokenizer.from_file(str(args.models / "talon-tiny" / "tokenizer.json"))
-    judge = evaluate.Evaluator(target, config, tokenizer, args.limit)
+    judge = evaluate.Evaluator(target, config, tokenizer, args.limit, max_length=320)
     report, samples = judge.problems(evaluate.read_rows(args.data)[: args.limit])
     accepted = rounds = 0
     for prompt, new in samples:

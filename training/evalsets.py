@@ -89,7 +89,10 @@ def files() -> dict[str, str]:
     content = {
         "word_problems.jsonl": word_problems(),
         "unseen_wording.jsonl": unseen_wording(),
-        "dialogues.jsonl": dialogue_rows(SEED + 2, 100),
+        "dialogues.jsonl": [
+            {"kind": "dialogue", "prompt": render_prompt(row["messages"]), **row}
+            for row in dialogue_rows(SEED + 2, 100)
+        ],
         "bench_prompts.jsonl": bench_prompts(),
     }
     return {

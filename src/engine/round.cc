@@ -214,14 +214,16 @@ void Round::forward(Stream stream, const StepArrays& arrays, KvStore& kv) {
   const Batch& batch = arrays.batch;
   const DType dtype = activation_dtype(model_.activation_type());
   const int64_t num_choices = arrays.choice_rows.size(0);
-  const ForwardOutput out{
+  ForwardOutput out{
       .logits = logits_.view(DType::kF32, Shape{num_choices, model_.limits().vocab_size}),
-      .taps = drafter_ == nullptr
-                  ? TensorView{}
-                  : taps_.view(dtype, Shape{batch.num_rows, tap_columns(model_, drafter_)})};
+      .tap_layers = {},
+      .taps = {}};
+  if (drafter_ != nullptr) {
+    out.tap_layers = drafter_->taps();
+    out.taps = taps_.view(dtype, Shape{batch.num_rows, tap_columns(model_, drafter_)});
+  }
   arena_.reset();
-  model_.forward(stream, batch, drafter_ == nullptr ? std::span<const int32_t>{} : drafter_->taps(),
-                 kv, arena_, out);
+  model_.forward(stream, batch, kv, arena_, out);
 }
 
 }  // namespace talon

@@ -17,7 +17,7 @@ enum class PlaneKind : uint8_t { kKey, kValue, kIndexKey };
 
 struct Plane {
   PlaneOwner owner = PlaneOwner::kTarget;
-  LayerIndex layer;
+  LayerIndex layer{};
   PlaneKind kind = PlaneKind::kKey;
   int32_t num_heads = 0;  // on this rank
   int32_t head_dim = 0;

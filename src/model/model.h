@@ -35,7 +35,10 @@ struct ModelLimits {
 
 struct ForwardOutput {
   TensorView logits;  // [R, V] f32, one row per entry of batch.logit_rows
-  TensorView taps;    // [T, A * C] activation type; empty if no taps are asked
+  // Layers l in [0, num_layers), not descending. Columns [i C, (i + 1) C) of `taps` get the
+  // residual stream entering layer tap_layers[i], before its norm.
+  std::span<const int32_t> tap_layers;
+  TensorView taps;  // [T, A * C] activation type; empty without tap layers
 };
 
 class Model {
@@ -46,12 +49,10 @@ class Model {
   virtual ActivationType activation_type() const = 0;
   virtual KvLayout kv_layout() const = 0;
 
-  // Runs the step: reads and writes `kv` at the batch's slots, fills `out`. `tap_layers` are
-  // ascending layer indices l in [0, num_layers); tap i is the residual stream entering layer
-  // tap_layers[i], before its norm. Scratch comes from `arena`.
+  // Runs the step: reads and writes `kv` at the batch's slots, fills `out`. Scratch
+  // comes from `arena`.
   virtual void forward(Stream stream,
                        const Batch& batch,
-                       std::span<const int32_t> tap_layers,
                        KvStore& kv,
                        Arena& arena,
                        const ForwardOutput& out) const = 0;

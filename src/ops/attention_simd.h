@@ -66,7 +66,7 @@ TALON_ALWAYS_INLINE void score_block(
     alignas(32) float scores[8];
     _mm256_store_ps(scores, L::sums_of_eight(sums));
 #pragma GCC unroll 4
-    for (int h = 0; h < kHeads; ++h) {
+    for (int64_t h = 0; h < kHeads; ++h) {
       s.weights[head + h][token] = scores[2 * h];
       s.weights[head + h][token + 1] = scores[2 * h + 1];
     }

@@ -25,8 +25,8 @@ namespace talon {
 enum class WeightFormat : uint8_t { kBf16, kFp8Channel, kFp8Block, kMxfp8, kMxfp4 };
 
 enum class WeightLayout : uint8_t {
-  kRowMajor,   // as in the checkpoint, shapes as above
-  kCpuTiles,   // the CPU kernels' order, see ops/pack.h
+  kRowMajor,  // as in the checkpoint, shapes as above
+  kCpuTiles,  // the CPU kernels' order, see ops/pack.h
 };
 
 inline constexpr int64_t kMxGroup = 32;    // input channels that share an E8M0 scale

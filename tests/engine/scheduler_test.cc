@@ -152,10 +152,9 @@ INSTANTIATE_TEST_SUITE_P(
         CutCase{"EndBeforeStopId", ids({9, 4}), ids({4}), false, 99, ids({9}), FinishReason::kStop},
         CutCase{"StopIdWithEndIgnored", ids({9, 4}), ids({4}), true, 99, ids({9, 4}),
                 FinishReason::kStop},
-        CutCase{"Length", ids({3, 4, 5}), {}, false, 3, ids({3, 4}), FinishReason::kLength},
-        CutCase{"EndAtLength", ids({3, 9, 5}), {}, false, 3, ids({3, 9}), FinishReason::kStop},
-        CutCase{
-            "LengthBeforeEnd", ids({3, 4, 9}), {}, false, 3, ids({3, 4}), FinishReason::kLength}),
+        CutCase{"Length", ids({3, 4}), {}, false, 3, ids({3, 4}), FinishReason::kLength},
+        CutCase{"EndAtLength", ids({3, 9}), {}, false, 3, ids({3, 9}), FinishReason::kStop},
+        CutCase{"EndBeforeLength", ids({9, 4}), {}, false, 3, ids({9}), FinishReason::kStop}),
     [](const auto& param_info) { return param_info.param.name; });
 
 TEST(SchedulerTest, VerifiesNoMoreDraftsThanCanBeKept) {

@@ -11,9 +11,12 @@ constexpr int64_t kPageBytes = 32768;
 
 MemoryRequest request() {
   MemoryRequest request;
-  request.kv_layout.planes = {
-      {.kind = PlaneKind::kKey, .num_heads = 2, .head_dim = 32, .dtype = DType::kBf16},
-      {.kind = PlaneKind::kValue, .num_heads = 2, .head_dim = 32, .dtype = DType::kBf16}};
+  Plane plane;
+  plane.num_heads = 2;
+  plane.head_dim = 32;
+  request.kv_layout.planes.push_back(plane);
+  plane.kind = PlaneKind::kValue;
+  request.kv_layout.planes.push_back(plane);
   request.model_limit = 1000;
   request.kv_cache_bytes = 100 * kPageBytes;
   return request;

@@ -159,11 +159,12 @@ StepOutput StepDriver::forward(std::span<const StepSequence> sequences,
     std::memset(logits.data(), kNanByte, static_cast<size_t>(logits.num_bytes()));
   }
   const ForwardOutput out{.logits = logits.view(DType::kF32, Shape{num_logits, vocabulary}),
+                          .tap_layers = tap_layers,
                           .taps = tap_columns == 0
                                       ? TensorView{}
                                       : taps.view(dtype, Shape{batch.num_rows, tap_columns})};
   Arena& scratch = arena(model_.scratch_bytes(batch.num_rows, static_cast<int32_t>(num_logits)));
-  model_.forward(stream(), batch, tap_layers, kv_, scratch, out);
+  model_.forward(stream(), batch, kv_, scratch, out);
   TALON_CHECK(scratch.used() == 0, "a forward pass kept {} bytes", scratch.used());
   last_scratch_ = scratch.high_water();
   return {.logits = copy_rows(out.logits),

@@ -29,15 +29,11 @@ int64_t array_bytes(DType dtype, int64_t num_elements) {
 }
 
 // The residual stream entering a tapped layer, copied to the tap's columns.
-void copy_tap(Stream stream,
-              std::span<const int32_t> tap_layers,
-              int32_t layer,
-              ConstTensorView residual,
-              TensorView taps) {
-  for (size_t i = 0; i < tap_layers.size(); ++i) {
-    if (tap_layers[i] == layer) {
+void copy_taps(Stream stream, int32_t layer, ConstTensorView residual, const ForwardOutput& out) {
+  for (size_t i = 0; i < out.tap_layers.size(); ++i) {
+    if (out.tap_layers[i] == layer) {
       const int64_t width = residual.size(1);
-      const TensorView columns = taps.columns(static_cast<int64_t>(i) * width, width);
+      const TensorView columns = out.taps.columns(static_cast<int64_t>(i) * width, width);
       ops::gather_rows(stream, {.out = columns, .x = residual, .rows = {}});
     }
   }
@@ -91,13 +87,9 @@ KvLayout M3Model::kv_layout() const {
   return layout;
 }
 
-void M3Model::forward(Stream stream,
-                      const Batch& batch,
-                      std::span<const int32_t> tap_layers,
-                      KvStore& kv,
-                      Arena& arena,
-                      const ForwardOutput& out) const {
-  check_taps(tap_layers, config_.num_layers);
+void M3Model::forward(
+    Stream stream, const Batch& batch, KvStore& kv, Arena& arena, const ForwardOutput& out) const {
+  check_taps(out.tap_layers, config_.num_layers);
   const Arena::Scope scope(arena);
   const Shape shape{batch.num_rows, config_.hidden_size};
   const TensorView residual = arena.take(dtype(), shape);
@@ -116,7 +108,7 @@ void M3Model::forward(Stream stream,
                          .form = kGain});
   for (int32_t l = 0; l < config_.num_layers; ++l) {
     const auto index = static_cast<size_t>(l);
-    copy_tap(stream, tap_layers, l, residual, out.taps);
+    copy_taps(stream, l, residual, out);
     attention(step, l, rows);
     ops::add_rms_norm(stream, {.out = normed,
                                .residual = residual,

@@ -26,7 +26,6 @@ class M3Model final : public Model {
 
   void forward(Stream stream,
                const Batch& batch,
-               std::span<const int32_t> tap_layers,
                KvStore& kv,
                Arena& arena,
                const ForwardOutput& out) const override;

@@ -94,7 +94,9 @@ PackedWeight packed(Tensors& tensors, const std::vector<std::string>& names) {
   for (const std::string& name : names) {
     const StoredTensor& values = find(tensors, name + ".weight");
     const bool is_fp4 = values.dtype == "U8";
-    Weight part{.num_out = values.shape[0], .num_in = values.shape[1] * (is_fp4 ? 2 : 1)};
+    Weight part;
+    part.num_out = values.shape[0];
+    part.num_in = values.shape[1] * (is_fp4 ? 2 : 1);
     const auto view = [](const StoredTensor& tensor, DType dtype) {
       return ConstTensorView(reinterpret_cast<const std::byte*>(tensor.bytes.data()), dtype,
                              Shape{tensor.shape[0], tensor.shape[1]});
