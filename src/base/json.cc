@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "base/printable.h"
+
 namespace talon {
 namespace {
 
@@ -45,7 +47,7 @@ class StrictBuilder {
 
   bool key(string_t& name) {
     if (!keys_.back().insert(name).second) {
-      return fail("the key \"" + name + "\" stands twice");
+      return fail("the key \"" + printable(name) + "\" stands twice");
     }
     key_ = std::move(name);
     return true;

@@ -149,7 +149,8 @@ std::string inspect_json(const InspectReport& report, bool with_tensors) {
                                {"bytes", tensor.num_bytes},
                                {"file", tensor.file_name}});
   }
-  return json.dump(2);
+  // A folder's name may be anything.
+  return json.dump(2, ' ', false, Json::error_handler_t::replace);
 }
 
 }  // namespace talon
