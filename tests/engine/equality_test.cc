@@ -1,95 +1,23 @@
-// What speculation must not change, on a random model whose vocabulary of 6 ids makes a random head
-// agree with it now and then, so that every acceptance pattern occurs. Each test is an equality.
+// What speculation must not change, on a small random model (support/engine_fixture.h). Each test
+// is an equality.
 #include <gtest/gtest.h>
 
-#include <array>
-#include <cstring>
-#include <memory>
+#include <algorithm>
+#include <cstdint>
 #include <set>
-#include <string>
 #include <vector>
 
-#include "base/rng.h"
 #include "engine/engine.h"
-#include "engine/spec_stats.h"
-#include "support/temp_dir.h"
-#include "support/tiny_model.h"
+#include "support/engine_fixture.h"
 
 namespace talon {
 namespace {
 
-constexpr int32_t kVocab = 6;
-constexpr uint64_t kSeed = 22;  // of weights with which head and target agree often enough
+using test::Output;
+using test::random_prompt;
+using test::run;
 
-// One model on disk for all tests of this file.
-class EqualityTest : public testing::Test {
- protected:
-  static void SetUpTestSuite() {
-    dir_ = std::make_unique<test::TempDir>();
-    test::TargetOptions target;
-    target.seed = kSeed;
-    target.config.vocab_size = kVocab;
-    target.with_tokenizer = false;
-    test::write_target(*dir_ / "target", target);
-    test::HeadOptions head;
-    head.seed = kSeed;
-    head.config = test::tiny_eagle3_config(target.config);
-    test::write_head(*dir_ / "head", head);
-  }
-  static void TearDownTestSuite() { dir_.reset(); }
-
-  static EngineConfig config(int32_t num_drafts) {
-    EngineConfig config;
-    config.model_dir = *dir_ / "target";
-    config.draft_model_dir = *dir_ / "head";
-    config.num_speculative_tokens = num_drafts;
-    config.max_model_len = 4096;
-    return config;
-  }
-
-  static EngineConfig baseline() {
-    EngineConfig without = config(0);
-    without.draft_model_dir.clear();
-    return without;
-  }
-
-  static std::unique_ptr<Engine> build(const EngineConfig& config) {
-    return build_engine(config, {.allowed = std::vector<uint8_t>(kVocab, 1), .end_token_ids = {}});
-  }
-
- private:
-  static std::unique_ptr<test::TempDir> dir_;
-};
-
-std::unique_ptr<test::TempDir> EqualityTest::dir_;
-
-std::vector<TokenId> random_prompt(int64_t length, uint64_t seed) {
-  std::vector<TokenId> prompt;
-  for (int64_t i = 0; i < length; ++i) {
-    const float draw = uniform_float(seed, static_cast<uint64_t>(i), RngPurpose::kTest);
-    prompt.emplace_back(static_cast<int32_t>(draw * kVocab));
-  }
-  return prompt;
-}
-
-struct Output {
-  std::vector<TokenId> tokens;
-  std::vector<KeptRound> rounds;
-};
-
-Output run(Engine& engine, const std::vector<TokenId>& prompt, int32_t max_tokens) {
-  auto answer = engine.submit({.prompt = prompt, .max_tokens = max_tokens, .stop_token_ids = {}});
-  const auto submission = std::get<Submission>(answer);
-  while (engine.step()) {
-  }
-  Output output;
-  while (const std::optional<TokenEvent> event = submission.events->try_pop()) {
-    output.tokens.insert(output.tokens.end(), event->tokens.begin(), event->tokens.end());
-    output.rounds.push_back({.round = event->round, .num_kept = std::ssize(event->tokens)});
-  }
-  engine.scheduler().check_integrity();
-  return output;
-}
+class EqualityTest : public test::EngineFixture {};
 
 constexpr int32_t kAnswer = 40;
 

@@ -9,11 +9,13 @@
 #include <algorithm>
 #include <cstring>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "model/minimax_m3/kv_layout.h"
 #include "model/minimax_m3/tensor_table.h"
+#include "support/config_json.h"
 #include "support/error_message.h"
 #include "support/safetensors_writer.h"
 #include "support/temp_dir.h"
@@ -38,7 +40,14 @@ StoredTensor& find(Tensors& tensors, const std::string& name) {
   return *at;
 }
 
-Tensors tensors_of(QuantFormat format) { return test::target_tensors({.format = format}); }
+// A copy of the tensors of one format, made once.
+Tensors tensors_of(QuantFormat format) {
+  static std::map<QuantFormat, Tensors> made;
+  const auto at = made.find(format);
+  return at != made.end()
+             ? at->second
+             : made.emplace(format, test::target_tensors({.format = format})).first->second;
+}
 
 // A checkpoint folder with these tensors in one file.
 class Folder {
@@ -56,9 +65,7 @@ class Folder {
   const std::filesystem::path& path() const { return dir_.path(); }
 
   static M3Config config() {
-    const test::TempDir dir;
-    test::write_target(dir.path());
-    return parse_m3_config(Checkpoint::open(dir.path()).read_text("config.json")).value();
+    return parse_m3_config(test::m3_config_text(test::tiny_m3_config())).value();
   }
 
  private:

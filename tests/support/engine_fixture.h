@@ -1,0 +1,94 @@
+// One small model on disk and engines on it, for tests that compare what engines say. The
+// vocabulary has 6 ids, so that a random head agrees with a random target now and then and every
+// acceptance pattern occurs. Header-only; the folder lives as long as the test suite.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "base/rng.h"
+#include "engine/engine.h"
+#include "engine/spec_stats.h"
+#include "support/temp_dir.h"
+#include "support/tiny_model.h"
+
+namespace talon::test {
+
+inline constexpr int32_t kVocab = 6;
+inline constexpr uint64_t kSeed = 22;  // of weights with which head and target agree often enough
+
+class EngineFixture : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    dir_ = std::make_unique<TempDir>();
+    TargetOptions target;
+    target.seed = kSeed;
+    target.config.vocab_size = kVocab;
+    target.with_tokenizer = false;
+    write_target(*dir_ / "target", target);
+    HeadOptions head;
+    head.seed = kSeed;
+    head.config = tiny_eagle3_config(target.config);
+    write_head(*dir_ / "head", head);
+  }
+  static void TearDownTestSuite() { dir_.reset(); }
+
+  static EngineConfig config(int32_t num_drafts) {
+    EngineConfig config;
+    config.model_dir = *dir_ / "target";
+    config.draft_model_dir = *dir_ / "head";
+    config.num_speculative_tokens = num_drafts;
+    config.max_model_len = 4096;
+    return config;
+  }
+
+  static EngineConfig baseline() {
+    EngineConfig without = config(0);
+    without.draft_model_dir.clear();
+    return without;
+  }
+
+  static std::unique_ptr<Engine> build(const EngineConfig& config) {
+    return build_engine(config, {.allowed = std::vector<uint8_t>(kVocab, 1), .end_token_ids = {}});
+  }
+
+ private:
+  static inline std::unique_ptr<TempDir> dir_;
+};
+
+inline std::vector<TokenId> random_prompt(int64_t length, uint64_t seed) {
+  std::vector<TokenId> prompt;
+  for (int64_t i = 0; i < length; ++i) {
+    const float draw = uniform_float(seed, static_cast<uint64_t>(i), RngPurpose::kTest);
+    prompt.emplace_back(static_cast<int32_t>(draw * kVocab));
+  }
+  return prompt;
+}
+
+struct Output {
+  std::vector<TokenId> tokens;
+  std::vector<KeptRound> rounds;
+};
+
+// Runs one request to its end on an idle engine.
+inline Output run(Engine& engine, const std::vector<TokenId>& prompt, int32_t max_tokens) {
+  auto answer = engine.submit({.prompt = prompt, .max_tokens = max_tokens, .stop_token_ids = {}});
+  const auto submission = std::get<Submission>(std::move(answer));
+  while (engine.step()) {
+  }
+  Output output;
+  while (const std::optional<TokenEvent> event = submission.events->try_pop()) {
+    output.tokens.insert(output.tokens.end(), event->tokens.begin(), event->tokens.end());
+    output.rounds.push_back({.round = event->round, .num_kept = std::ssize(event->tokens)});
+  }
+  engine.scheduler().check_integrity();
+  return output;
+}
+
+}  // namespace talon::test
