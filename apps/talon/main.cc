@@ -47,9 +47,7 @@ void set_log_level_from_environment() {
   }
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
   set_log_level_from_environment();
   CLI::App app("Talon: MiniMax-M3 with EAGLE-3 speculative decoding", "talon");
   app.require_subcommand(1);
@@ -69,8 +67,16 @@ int main(int argc, char** argv) {
   } catch (const talon::Error& error) {
     fmt::print(stderr, "talon: {}\n", error.what());
     return error.code() == talon::ErrorCode::kInvalidArgument ? 2 : 1;
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
   } catch (const std::exception& error) {
-    fmt::print(stderr, "talon: {}\n", error.what());
+    std::fprintf(stderr, "talon: %s\n", error.what());
     return 1;
   }
 }

@@ -30,10 +30,12 @@ void attention_rows(benchmark::State& state) {
   const Buffer planes = Buffer::zeroed(2 * (pages + 1) * 128 * groups * dim * 4);
   const Buffer q = Buffer::zeroed(2 * rows * heads * dim * 4);
   std::vector<int32_t> page_table;
+  page_table.reserve(static_cast<size_t>(pages));
   for (int64_t p = 0; p < pages; ++p) {
     page_table.push_back(static_cast<int32_t>(pages - p));
   }
   std::vector<int32_t> position;
+  position.reserve(static_cast<size_t>(rows));
   for (int64_t t = 0; t < rows; ++t) {
     position.push_back(static_cast<int32_t>(context_tokens - rows + t));
   }

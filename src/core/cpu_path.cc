@@ -37,8 +37,8 @@ bool request_amx() {
 }
 
 bool has_amx() {
-  static const bool available = has_avx512() && request_amx();
-  return available;
+  static const bool kAvailable = has_avx512() && request_amx();
+  return kAvailable;
 }
 
 }  // namespace

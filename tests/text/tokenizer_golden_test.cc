@@ -19,7 +19,8 @@ namespace {
 
 const std::filesystem::path kSource = TALON_SOURCE_DIR;
 const std::filesystem::path kGolden = kSource / "tests" / "golden" / "text";
-const std::filesystem::path kData = kSource.parent_path() / "shared" / "data";
+const std::filesystem::path kData =
+    std::filesystem::canonical(kSource).parent_path() / "shared" / "data";
 
 std::string read_file(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
