@@ -29,14 +29,14 @@ struct Columns {
   int32_t first_id;
 };
 
-template <CpuPath P, class T>
+template <CpuPath kPath, class T>
 uint64_t best_key(const Columns<T>& columns) {
   float best = -std::numeric_limits<float>::infinity();
   int64_t piece = -1;
   for (int64_t begin = 0; begin < columns.size; begin += kPiece) {
     const uint8_t* allowed = columns.allowed == nullptr ? nullptr : columns.allowed + begin;
     const int64_t size = std::min(kPiece, columns.size - begin);
-    const float value = max_row<P, T>(columns.logits + begin, allowed, size);
+    const float value = max_row<kPath, T>(columns.logits + begin, allowed, size);
     if (value > best) {
       best = value;
       piece = begin;
@@ -60,7 +60,7 @@ void raise(uint64_t& key, uint64_t candidate) {
   }
 }
 
-template <CpuPath P, class T>
+template <CpuPath kPath, class T>
 void run(CpuContext& context, const ArgmaxArgs& args) {
   const int64_t vocabulary = args.logits.size(1);
   const int64_t num_rows = args.logits.size(0);
@@ -76,7 +76,7 @@ void run(CpuContext& context, const ArgmaxArgs& args) {
                                   .allowed = allowed == nullptr ? nullptr : allowed + first,
                                   .size = std::min(kSegment, vocabulary - first),
                                   .first_id = static_cast<int32_t>(args.first_id + first)};
-      raise(keys[i / segments], best_key<P, T>(columns));
+      raise(keys[i / segments], best_key<kPath, T>(columns));
     }
   });
 }
@@ -84,8 +84,8 @@ void run(CpuContext& context, const ArgmaxArgs& args) {
 }  // namespace
 
 void argmax_fast(CpuContext& context, const ArgmaxArgs& args) {
-  dispatch_vector(context.path(), [&]<CpuPath P>() {
-    dispatch_float(args.logits.dtype(), [&]<class T>() { run<P, T>(context, args); });
+  dispatch_vector(context.path(), [&]<CpuPath kPath>() {
+    dispatch_float(args.logits.dtype(), [&]<class T>() { run<kPath, T>(context, args); });
   });
 }
 

@@ -12,11 +12,11 @@ namespace {
 template <class T, class In>
 void run(CpuContext& context, const GatedActivationArgs& args) {
   const int64_t width = args.out.size(1);
-  dispatch_vector(context.path(), [&]<CpuPath P>() {
+  dispatch_vector(context.path(), [&]<CpuPath kPath>() {
     for_rows(context, args.out.size(0), width * kActivationWork, [&](int64_t begin, int64_t end) {
       for (int64_t t = begin; t < end; ++t) {
         const In* gate = args.gate_up.row<In>(t);
-        gated_row<P, T, In>(args.out.row<T>(t), gate, gate + width, width, args.activation);
+        gated_row<kPath, T, In>(args.out.row<T>(t), gate, gate + width, width, args.activation);
       }
     });
   });

@@ -5,6 +5,7 @@
 
 #include <immintrin.h>
 
+#include <cstddef>
 #include <cstdint>
 
 #include "core/dtype.h"
@@ -49,9 +50,10 @@ void best_of_heads(const IndexPage& page, int64_t head) {
   alignas(32) float lanes[8];
   _mm256_store_ps(lanes, best);
   for (int h = 0; h < kHeads; ++h) {
-    float highest = lanes[h * kTokens];
+    const float* of_head = lanes + std::ptrdiff_t{h} * kTokens;
+    float highest = of_head[0];
     for (int i = 1; i < kTokens; ++i) {
-      highest = lanes[h * kTokens + i] > highest ? lanes[h * kTokens + i] : highest;
+      highest = of_head[i] > highest ? of_head[i] : highest;
     }
     page.best[head + h] = highest;
   }

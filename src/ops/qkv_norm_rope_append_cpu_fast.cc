@@ -9,11 +9,11 @@
 namespace talon::ops::cpu {
 
 void qkv_norm_rope_append_fast(CpuContext& context, const QkvNormRopeAppendArgs& args) {
-  dispatch_vector(context.path(), [&]<CpuPath P>() {
+  dispatch_vector(context.path(), [&]<CpuPath kPath>() {
     dispatch_qkv(args, [&]<class T, class G>() {
       for_rows(context, args.q.size(0), args.qkv.size(1), [&](int64_t begin, int64_t end) {
         for (int64_t t = begin; t < end; ++t) {
-          append_row<T, G>(args, t, norm_rope_row<P, T, G>);
+          append_row<T, G>(args, t, norm_rope_row<kPath, T, G>);
         }
       });
     });

@@ -13,12 +13,12 @@ NormRow norm_row_of(int64_t size, float eps, GainForm form) {
   return {.size = size, .eps = eps, .offset = form == GainForm::kZeroCentred ? 1.0F : 0.0F};
 }
 
-// Calls body.operator()<P, T, G>() with the path and the types of the rows and of the gain.
+// Calls body.operator()<kPath, T, G>() with the path and the types of the rows and of the gain.
 template <class Body>
 void dispatch(CpuContext& context, DType rows, DType gain, const Body& body) {
-  dispatch_vector(context.path(), [&]<CpuPath P>() {
+  dispatch_vector(context.path(), [&]<CpuPath kPath>() {
     dispatch_float(rows, [&]<class T>() {
-      dispatch_float(gain, [&]<class G>() { body.template operator()<P, T, G>(); });
+      dispatch_float(gain, [&]<class G>() { body.template operator()<kPath, T, G>(); });
     });
   });
 }
@@ -28,11 +28,11 @@ void dispatch(CpuContext& context, DType rows, DType gain, const Body& body) {
 void rms_norm_fast(CpuContext& context, const RmsNormArgs& args) {
   const int64_t size = args.out.size(1);
   const NormRow row = norm_row_of(size, args.eps, args.form);
-  dispatch(context, args.out.dtype(), args.gain.dtype(), [&]<CpuPath P, class T, class G>() {
+  dispatch(context, args.out.dtype(), args.gain.dtype(), [&]<CpuPath kPath, class T, class G>() {
     const G* gain = args.gain.as<G>();
     for_rows(context, args.out.size(0), size, [&](int64_t begin, int64_t end) {
       for (int64_t t = begin; t < end; ++t) {
-        norm_row<P, T, T, G>(args.out.row<T>(t), args.x.row<T>(t), gain, row);
+        norm_row<kPath, T, T, G>(args.out.row<T>(t), args.x.row<T>(t), gain, row);
       }
     });
   });
@@ -41,13 +41,13 @@ void rms_norm_fast(CpuContext& context, const RmsNormArgs& args) {
 void add_rms_norm_fast(CpuContext& context, const AddRmsNormArgs& args) {
   const int64_t size = args.out.size(1);
   const NormRow row = norm_row_of(size, args.eps, args.form);
-  dispatch(context, args.out.dtype(), args.gain.dtype(), [&]<CpuPath P, class T, class G>() {
+  dispatch(context, args.out.dtype(), args.gain.dtype(), [&]<CpuPath kPath, class T, class G>() {
     const G* gain = args.gain.as<G>();
     for_rows(context, args.out.size(0), size, [&](int64_t begin, int64_t end) {
       for (int64_t t = begin; t < end; ++t) {
         T* residual = args.residual.row<T>(t);
-        add_row<P, T>(residual, residual, args.delta.row<T>(t), size);
-        norm_row<P, T, T, G>(args.out.row<T>(t), residual, gain, row);
+        add_row<kPath, T>(residual, residual, args.delta.row<T>(t), size);
+        norm_row<kPath, T, T, G>(args.out.row<T>(t), residual, gain, row);
       }
     });
   });
@@ -55,10 +55,10 @@ void add_rms_norm_fast(CpuContext& context, const AddRmsNormArgs& args) {
 
 void add_fast(CpuContext& context, const AddArgs& args) {
   const int64_t size = args.out.size(1);
-  dispatch(context, args.out.dtype(), DType::kF32, [&]<CpuPath P, class T, class>() {
+  dispatch(context, args.out.dtype(), DType::kF32, [&]<CpuPath kPath, class T, class>() {
     for_rows(context, args.out.size(0), size, [&](int64_t begin, int64_t end) {
       for (int64_t t = begin; t < end; ++t) {
-        add_row<P, T>(args.out.row<T>(t), args.x.row<T>(t), args.y.row<T>(t), size);
+        add_row<kPath, T>(args.out.row<T>(t), args.x.row<T>(t), args.y.row<T>(t), size);
       }
     });
   });

@@ -19,15 +19,15 @@ constexpr int64_t kBlockRows = 8;
 
 using Values = std::array<float, kMaxExperts>;
 
-template <CpuPath P>
+template <CpuPath kPath>
 void choose(const RouteArgs& args, int64_t t, Values& sigmoids) {
   constexpr float kLowest = -std::numeric_limits<float>::infinity();
   constexpr float kTaken = std::numeric_limits<float>::quiet_NaN();
   const int64_t num_experts = args.bias.size(0);
   const int64_t num_chosen = args.expert_ids.size(1);
   Values scores;
-  sigmoid_row<P>(sigmoids.data(), sigmoids.data(), num_experts);
-  add_row<P, float>(scores.data(), sigmoids.data(), args.bias.as<float>(), num_experts);
+  sigmoid_row<kPath>(sigmoids.data(), sigmoids.data(), num_experts);
+  add_row<kPath, float>(scores.data(), sigmoids.data(), args.bias.as<float>(), num_experts);
   float* const end = scores.data() + num_experts;
   std::replace_if(scores.data(), end, [](float score) { return score != score; }, kLowest);
 
@@ -35,7 +35,7 @@ void choose(const RouteArgs& args, int64_t t, Values& sigmoids) {
   auto* weights = args.weights.row<float>(t);
   float sum = 0.0F;
   for (int64_t m = 0; m < num_chosen; ++m) {
-    const float best = max_row<P, float>(scores.data(), nullptr, num_experts);
+    const float best = max_row<kPath, float>(scores.data(), nullptr, num_experts);
     float* const expert = std::find(scores.data(), end, best);  // the lowest of equals
     *expert = kTaken;
     ids[m] = static_cast<int32_t>(expert - scores.data());
@@ -48,7 +48,7 @@ void choose(const RouteArgs& args, int64_t t, Values& sigmoids) {
 }
 
 // Rows [first, first + count) of a call, count <= kBlockRows.
-template <CpuPath P, class T>
+template <CpuPath kPath, class T>
 class Block {
  public:
   Block(const RouteArgs& args, int64_t first)
@@ -60,7 +60,7 @@ class Block {
       for (int64_t r = 0; r < count_; ++r) {
         if (is_live(r)) {
           logits_[static_cast<size_t>(r)][static_cast<size_t>(e)] =
-              dot_row<P, T>(args_.x.template row<T>(first_ + r), gate, args_.x.size(1));
+              dot_row<kPath, T>(args_.x.template row<T>(first_ + r), gate, args_.x.size(1));
         }
       }
     }
@@ -69,7 +69,7 @@ class Block {
   void choose_experts() {
     for (int64_t r = 0; r < count_; ++r) {
       if (is_live(r)) {
-        choose<P>(args_, first_ + r, logits_[static_cast<size_t>(r)]);
+        choose<kPath>(args_, first_ + r, logits_[static_cast<size_t>(r)]);
       } else {
         route_dead_row(args_, first_ + r);
       }
@@ -86,14 +86,14 @@ class Block {
 };
 
 // Few rows: threads share the experts of one block after the other. Many: they share the blocks.
-template <CpuPath P, class T>
+template <CpuPath kPath, class T>
 void run(CpuContext& context, const RouteArgs& args) {
   const int64_t num_rows = args.x.size(0);
   const int64_t num_experts = args.bias.size(0);
   const int64_t num_blocks = ceil_div(num_rows, kBlockRows);
   if (num_blocks < context.pool().num_threads()) {
     for (int64_t first = 0; first < num_rows; first += kBlockRows) {
-      Block<P, T> block(args, first);
+      Block<kPath, T> block(args, first);
       const int64_t work = args.x.size(1) * std::min(kBlockRows, num_rows - first);
       for_rows(context, num_experts, work,
                [&](int64_t begin, int64_t end) { block.multiply(begin, end); });
@@ -103,7 +103,7 @@ void run(CpuContext& context, const RouteArgs& args) {
   }
   context.pool().parallel_for(num_blocks, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      Block<P, T> block(args, i * kBlockRows);
+      Block<kPath, T> block(args, i * kBlockRows);
       block.multiply(0, num_experts);
       block.choose_experts();
     }
@@ -113,8 +113,8 @@ void run(CpuContext& context, const RouteArgs& args) {
 }  // namespace
 
 void route_fast(CpuContext& context, const RouteArgs& args) {
-  dispatch_vector(context.path(), [&]<CpuPath P>() {
-    dispatch_float(args.x.dtype(), [&]<class T>() { run<P, T>(context, args); });
+  dispatch_vector(context.path(), [&]<CpuPath kPath>() {
+    dispatch_float(args.x.dtype(), [&]<class T>() { run<kPath, T>(context, args); });
   });
 }
 

@@ -1,5 +1,5 @@
 // Vector kernels on one row, for the fast CPU forms of the small ops. Each gives the bits of the
-// plain loops in the op's *_cpu.cc, on every path P (kAvx2, kAvx512); see ops/cpu_math.h.
+// plain loops in the op's *_cpu.cc, on every path kPath (kAvx2, kAvx512); see ops/cpu_math.h.
 //
 // Instances are compiled in row_kernels_avx2.cc and row_kernels_avx512.cc. T and In are float or
 // bf16, G (a gain) too. They touch raw pointers only: a template or inline function shared with
@@ -21,11 +21,11 @@ struct NormRow {
 };
 
 // out = x / sqrt(mean(x^2) + eps) * (offset + gain); out may be x.
-template <CpuPath P, class T, class In, class G>
+template <CpuPath kPath, class T, class In, class G>
 void norm_row(T* out, const In* x, const G* gain, const NormRow& row);
 
 // out = x + y; out may be either.
-template <CpuPath P, class T>
+template <CpuPath kPath, class T>
 void add_row(T* out, const T* x, const T* y, int64_t size);
 
 struct HeadRow {
@@ -37,27 +37,27 @@ struct HeadRow {
 };
 
 // The norm of a head with 1 + gain (null gain: none), then the rotation of channels [0, R).
-template <CpuPath P, class T, class G>
+template <CpuPath kPath, class T, class G>
 void norm_rope_row(T* out, const T* x, const G* gain, const HeadRow& head);
 
 // out = activation(gate, up).
-template <CpuPath P, class T, class In>
+template <CpuPath kPath, class T, class In>
 void gated_row(T* out, const In* gate, const In* up, int64_t size, const Activation& activation);
 
 // sum_i x[i] * gate[i].
-template <CpuPath P, class T>
+template <CpuPath kPath, class T>
 float dot_row(const T* x, const float* gate, int64_t size);
 
 // out = 1 / (1 + e^-x); out may be x.
-template <CpuPath P>
+template <CpuPath kPath>
 void sigmoid_row(float* out, const float* x, int64_t size);
 
 // The largest of the allowed values that is not NaN; minus infinity if there is none. `allowed`
 // null: all are.
-template <CpuPath P, class T>
+template <CpuPath kPath, class T>
 float max_row(const T* x, const uint8_t* allowed, int64_t size);
 
-// Calls body.template operator()<P>() with the vector path of these kernels that `path` runs.
+// Calls body.template operator()<kPath>() with the vector path of these kernels that `path` runs.
 template <class Body>
 decltype(auto) dispatch_vector(CpuPath path, Body&& body) {
   TALON_CHECK(path != CpuPath::kScalar, "the scalar path has plain loops only");

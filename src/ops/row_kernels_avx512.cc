@@ -4,7 +4,7 @@
 namespace talon::ops::cpu {
 namespace {
 
-template <CpuPath P>
+template <CpuPath kPath>
 using VectorOf = Avx512;
 
 }  // namespace

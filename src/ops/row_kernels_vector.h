@@ -1,6 +1,6 @@
 // The bodies of ops/row_kernels.h over a vector type V (ops/cpu_math_avx2.h,
-// ops/cpu_math_avx512.h). Included by row_kernels_<path>.cc only, which defines `VectorOf<P>` and
-// instantiates.
+// ops/cpu_math_avx512.h). Included by row_kernels_<path>.cc only, which defines `VectorOf<kPath>`
+// and instantiates.
 #pragma once
 
 #include <algorithm>
@@ -74,9 +74,9 @@ TALON_ALWAYS_INLINE float inverse_rms(const In* x, int64_t size, float eps) {
 
 }  // namespace
 
-template <CpuPath P, class T, class In, class G>
+template <CpuPath kPath, class T, class In, class G>
 void norm_row(T* out, const In* x, const G* gain, const NormRow& row) {
-  using V = VectorOf<P>;
+  using V = VectorOf<kPath>;
   const auto inverse = V::set1(inverse_rms<V>(x, row.size, row.eps));
   const auto offset = V::set1(row.offset);
   for_vectors<V>(row.size, [=](int64_t i, auto load, auto store) TALON_ALWAYS_INLINE_LAMBDA {
@@ -84,17 +84,17 @@ void norm_row(T* out, const In* x, const G* gain, const NormRow& row) {
   });
 }
 
-template <CpuPath P, class T>
+template <CpuPath kPath, class T>
 void add_row(T* out, const T* x, const T* y, int64_t size) {
-  using V = VectorOf<P>;
+  using V = VectorOf<kPath>;
   for_vectors<V>(size, [=](int64_t i, auto load, auto store) TALON_ALWAYS_INLINE_LAMBDA {
     store(out + i, V::add(load(x + i), load(y + i)));
   });
 }
 
-template <CpuPath P, class T, class G>
+template <CpuPath kPath, class T, class G>
 void norm_rope_row(T* out, const T* x, const G* gain, const HeadRow& head) {
-  using V = VectorOf<P>;
+  using V = VectorOf<kPath>;
   const bool has_norm = gain != nullptr;
   const auto one = V::set1(1.0F);
   const auto inverse = has_norm ? V::set1(inverse_rms<V>(x, head.size, head.eps)) : one;
@@ -120,9 +120,9 @@ void norm_rope_row(T* out, const T* x, const G* gain, const HeadRow& head) {
                  });
 }
 
-template <CpuPath P, class T, class In>
+template <CpuPath kPath, class T, class In>
 void gated_row(T* out, const In* gate, const In* up, int64_t size, const Activation& activation) {
-  using V = VectorOf<P>;
+  using V = VectorOf<kPath>;
   if (activation.kind == ActivationKind::kSilu) {
     for_vectors<V>(size, [=](int64_t i, auto load, auto store) TALON_ALWAYS_INLINE_LAMBDA {
       const auto g = load(gate + i);
@@ -141,24 +141,24 @@ void gated_row(T* out, const In* gate, const In* up, int64_t size, const Activat
   });
 }
 
-template <CpuPath P, class T>
+template <CpuPath kPath, class T>
 float dot_row(const T* x, const float* gate, int64_t size) {
-  using V = VectorOf<P>;
+  using V = VectorOf<kPath>;
   return vector_sum<V>(size, [=](int64_t i, auto load) TALON_ALWAYS_INLINE_LAMBDA {
     return V::mul(load(x + i), load(gate + i));
   });
 }
 
-template <CpuPath P>
+template <CpuPath kPath>
 void sigmoid_row(float* out, const float* x, int64_t size) {
-  using V = VectorOf<P>;
+  using V = VectorOf<kPath>;
   for_vectors<V>(size, [=](int64_t i, auto load, auto store)
                            TALON_ALWAYS_INLINE_LAMBDA { store(out + i, V::sigmoid(load(x + i))); });
 }
 
-template <CpuPath P, class T>
+template <CpuPath kPath, class T>
 float max_row(const T* x, const uint8_t* allowed, int64_t size) {
-  using V = VectorOf<P>;
+  using V = VectorOf<kPath>;
   constexpr float kLowest = -std::numeric_limits<float>::infinity();
   const auto lowest = V::set1(kLowest);
   auto best = lowest;
@@ -181,24 +181,24 @@ float max_row(const T* x, const uint8_t* allowed, int64_t size) {
 }
 
 // All instances of one path.
-#define TALON_ROW_KERNELS_GAIN(P, T, In, G) \
-  template void norm_row<P, T, In, G>(T*, const In*, const G*, const NormRow&);
-#define TALON_ROW_KERNELS_TYPE(P, T)                                                    \
-  TALON_ROW_KERNELS_GAIN(P, T, T, float)                                                \
-  TALON_ROW_KERNELS_GAIN(P, T, T, bf16)                                                 \
-  template void add_row<P, T>(T*, const T*, const T*, int64_t);                         \
-  template void norm_rope_row<P, T, float>(T*, const T*, const float*, const HeadRow&); \
-  template void norm_rope_row<P, T, bf16>(T*, const T*, const bf16*, const HeadRow&);   \
-  template void gated_row<P, T, T>(T*, const T*, const T*, int64_t, const Activation&); \
-  template float dot_row<P, T>(const T*, const float*, int64_t);                        \
-  template float max_row<P, T>(const T*, const uint8_t*, int64_t);
-#define TALON_ROW_KERNELS(P)                                                          \
-  TALON_ROW_KERNELS_TYPE(P, float)                                                    \
-  TALON_ROW_KERNELS_TYPE(P, bf16)                                                     \
-  TALON_ROW_KERNELS_GAIN(P, float, bf16, float)                                       \
-  TALON_ROW_KERNELS_GAIN(P, float, bf16, bf16)                                        \
-  template void gated_row<P, bf16, float>(bf16*, const float*, const float*, int64_t, \
-                                          const Activation&);                         \
-  template void sigmoid_row<P>(float*, const float*, int64_t);
+#define TALON_ROW_KERNELS_GAIN(kPath, T, In, G) \
+  template void norm_row<kPath, T, In, G>(T*, const In*, const G*, const NormRow&);
+#define TALON_ROW_KERNELS_TYPE(kPath, T)                                                    \
+  TALON_ROW_KERNELS_GAIN(kPath, T, T, float)                                                \
+  TALON_ROW_KERNELS_GAIN(kPath, T, T, bf16)                                                 \
+  template void add_row<kPath, T>(T*, const T*, const T*, int64_t);                         \
+  template void norm_rope_row<kPath, T, float>(T*, const T*, const float*, const HeadRow&); \
+  template void norm_rope_row<kPath, T, bf16>(T*, const T*, const bf16*, const HeadRow&);   \
+  template void gated_row<kPath, T, T>(T*, const T*, const T*, int64_t, const Activation&); \
+  template float dot_row<kPath, T>(const T*, const float*, int64_t);                        \
+  template float max_row<kPath, T>(const T*, const uint8_t*, int64_t);
+#define TALON_ROW_KERNELS(kPath)                                                          \
+  TALON_ROW_KERNELS_TYPE(kPath, float)                                                    \
+  TALON_ROW_KERNELS_TYPE(kPath, bf16)                                                     \
+  TALON_ROW_KERNELS_GAIN(kPath, float, bf16, float)                                       \
+  TALON_ROW_KERNELS_GAIN(kPath, float, bf16, bf16)                                        \
+  template void gated_row<kPath, bf16, float>(bf16*, const float*, const float*, int64_t, \
+                                              const Activation&);                         \
+  template void sigmoid_row<kPath>(float*, const float*, int64_t);
 
 }  // namespace talon::ops::cpu
