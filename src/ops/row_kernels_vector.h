@@ -181,6 +181,7 @@ float max_row(const T* x, const uint8_t* allowed, int64_t size) {
 }
 
 // All instances of one path.
+// NOLINTBEGIN(bugprone-macro-parentheses): the arguments are types and template values.
 #define TALON_ROW_KERNELS_GAIN(kPath, T, In, G) \
   template void norm_row<kPath, T, In, G>(T*, const In*, const G*, const NormRow&);
 #define TALON_ROW_KERNELS_TYPE(kPath, T)                                                    \
@@ -200,5 +201,6 @@ float max_row(const T* x, const uint8_t* allowed, int64_t size) {
   template void gated_row<kPath, bf16, float>(bf16*, const float*, const float*, int64_t, \
                                               const Activation&);                         \
   template void sigmoid_row<kPath>(float*, const float*, int64_t);
+// NOLINTEND(bugprone-macro-parentheses)
 
 }  // namespace talon::ops::cpu
