@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "base/checked_int.h"
+#include "model/eagle3/kv_layout.h"
 #include "ops/argmax.h"
 #include "ops/attention.h"
 #include "ops/draft_input.h"
@@ -89,18 +90,7 @@ Eagle3Drafter::Eagle3Drafter(Eagle3Weights weights,
   TALON_CHECK(!weights_.taps.empty(), "a head without taps");
 }
 
-KvLayout Eagle3Drafter::kv_layout() const {
-  Plane plane{.owner = PlaneOwner::kDrafter,
-              .layer = kLayer,
-              .kind = PlaneKind::kKey,
-              .num_heads = config_.num_kv_heads,
-              .head_dim = config_.head_dim,
-              .dtype = dtype()};
-  KvLayout layout{.planes = {plane}};
-  plane.kind = PlaneKind::kValue;
-  layout.planes.push_back(plane);
-  return layout;
-}
+KvLayout Eagle3Drafter::kv_layout() const { return eagle3_kv_layout(config_, dtype()); }
 
 int64_t Eagle3Drafter::qkv_columns() const {
   return q_columns() + 2 * int64_t{config_.num_kv_heads} * config_.head_dim;

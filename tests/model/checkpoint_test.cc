@@ -33,6 +33,7 @@ StoredTensor bytes_tensor(std::string name, std::vector<uint8_t> bytes) {
 
 std::vector<std::string> names_of(const std::vector<CheckpointTensor>& tensors) {
   std::vector<std::string> names;
+  names.reserve(tensors.size());
   for (const CheckpointTensor& tensor : tensors) {
     names.push_back(tensor.name);
   }

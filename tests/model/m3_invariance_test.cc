@@ -62,9 +62,9 @@ const M3Model& model_of(ActivationType type) {
 }
 
 const std::vector<int32_t>& all_tokens() {
-  static const std::vector<int32_t> tokens =
+  static const std::vector<int32_t> kTokens =
       test::random_tokens(kSeed, kLength, test::tiny_m3_config().vocab_size);
-  return tokens;
+  return kTokens;
 }
 
 std::vector<int32_t> slice(int32_t begin, int32_t end) {
@@ -214,6 +214,7 @@ TEST_P(M3InvarianceTest, NeighboursAndDeadRowsDoNotMatter) {
   std::vector<test::StepSequence> step;
   for (size_t b = 0; b < ends.size(); ++b) {
     std::vector<int32_t> pages;
+    pages.reserve(6);
     for (int32_t i = 0; i < 6; ++i) {
       pages.push_back(1 + 3 * i + static_cast<int32_t>(b));
     }

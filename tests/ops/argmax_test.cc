@@ -29,6 +29,7 @@ std::vector<uint64_t> keys_of(Stream stream,
   argmax(stream, {.keys = keys.view(), .logits = logits, .allowed = allowed, .first_id = first_id});
   EXPECT_TRUE(keys.guards_intact());
   std::vector<uint64_t> result;
+  result.reserve(static_cast<size_t>(logits.size(0)));
   for (int64_t r = 0; r < logits.size(0); ++r) {
     result.push_back(keys.at<uint64_t>(r));
   }
@@ -37,6 +38,7 @@ std::vector<uint64_t> keys_of(Stream stream,
 
 std::vector<int32_t> ids_of(const std::vector<uint64_t>& keys) {
   std::vector<int32_t> ids;
+  ids.reserve(keys.size());
   for (const uint64_t key : keys) {
     ids.push_back(argmax_key_id(key));
   }

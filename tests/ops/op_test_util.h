@@ -28,11 +28,11 @@ namespace talon::ops {
 
 // The seed of the randomised tests; TALON_TEST_SEED replaces it. Failures print it.
 inline uint64_t test_seed() {
-  static const uint64_t seed = [] {
+  static const uint64_t kTestSeed = [] {
     const char* text = std::getenv("TALON_TEST_SEED");
     return text == nullptr ? uint64_t{20260401} : std::strtoull(text, nullptr, 10);
   }();
-  return seed;
+  return kTestSeed;
 }
 
 // Place in a test that draws: the seed appears with every failure below.

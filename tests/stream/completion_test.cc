@@ -20,16 +20,16 @@ using testing::HasSubstr;
 class CompletionTest : public testing::Test {
  protected:
   static void SetUpTestSuite() {
-    dir_ = std::make_unique<test::TempDir>();
-    test::write_target(*dir_ / "target");
-    test::write_head(*dir_ / "head");
+    suite_dir = std::make_unique<test::TempDir>();
+    test::write_target(*suite_dir / "target");
+    test::write_head(*suite_dir / "head");
   }
-  static void TearDownTestSuite() { dir_.reset(); }
+  static void TearDownTestSuite() { suite_dir.reset(); }
 
   static LocalModel open(int32_t num_drafts) {
     EngineConfig config;
-    config.model_dir = *dir_ / "target";
-    config.draft_model_dir = *dir_ / "head";
+    config.model_dir = *suite_dir / "target";
+    config.draft_model_dir = *suite_dir / "head";
     config.num_speculative_tokens = num_drafts;
     config.max_model_len = 2048;
     return open_local_model(config);
@@ -43,10 +43,10 @@ class CompletionTest : public testing::Test {
   }
 
  private:
-  static std::unique_ptr<test::TempDir> dir_;
+  static std::unique_ptr<test::TempDir> suite_dir;
 };
 
-std::unique_ptr<test::TempDir> CompletionTest::dir_;
+std::unique_ptr<test::TempDir> CompletionTest::suite_dir;
 
 TEST_F(CompletionTest, SegmentsAddUpToTheText) {
   LocalModel model = open(3);

@@ -26,23 +26,23 @@ inline constexpr uint64_t kSeed = 22;  // of weights with which head and target 
 class EngineFixture : public testing::Test {
  protected:
   static void SetUpTestSuite() {
-    dir_ = std::make_unique<TempDir>();
+    suite_dir = std::make_unique<TempDir>();
     TargetOptions target;
     target.seed = kSeed;
     target.config.vocab_size = kVocab;
     target.with_tokenizer = false;
-    write_target(*dir_ / "target", target);
+    write_target(*suite_dir / "target", target);
     HeadOptions head;
     head.seed = kSeed;
     head.config = tiny_eagle3_config(target.config);
-    write_head(*dir_ / "head", head);
+    write_head(*suite_dir / "head", head);
   }
-  static void TearDownTestSuite() { dir_.reset(); }
+  static void TearDownTestSuite() { suite_dir.reset(); }
 
   static EngineConfig config(int32_t num_drafts) {
     EngineConfig config;
-    config.model_dir = *dir_ / "target";
-    config.draft_model_dir = *dir_ / "head";
+    config.model_dir = *suite_dir / "target";
+    config.draft_model_dir = *suite_dir / "head";
     config.num_speculative_tokens = num_drafts;
     config.max_model_len = 4096;
     return config;
@@ -59,7 +59,7 @@ class EngineFixture : public testing::Test {
   }
 
  private:
-  static inline std::unique_ptr<TempDir> dir_;
+  static inline std::unique_ptr<TempDir> suite_dir;
 };
 
 inline std::vector<TokenId> random_prompt(int64_t length, uint64_t seed) {

@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/checked_int.h"
+#include "model/minimax_m3/kv_layout.h"
 #include "ops/attention.h"
 #include "ops/embedding.h"
 #include "ops/gather_rows.h"
@@ -65,27 +66,7 @@ M3Model::M3Model(M3Weights weights, M3Config config, ActivationType type)
   std::memcpy(inv_freq_.data(), inv_freq.data(), static_cast<size_t>(inv_freq_.num_bytes()));
 }
 
-KvLayout M3Model::kv_layout() const {
-  KvLayout layout;
-  for (int32_t l = 0; l < config_.num_layers; ++l) {
-    Plane plane{.owner = PlaneOwner::kTarget,
-                .layer = LayerIndex{l},
-                .kind = PlaneKind::kKey,
-                .num_heads = config_.num_kv_heads,
-                .head_dim = config_.head_dim,
-                .dtype = dtype()};
-    layout.planes.push_back(plane);
-    plane.kind = PlaneKind::kValue;
-    layout.planes.push_back(plane);
-    if (config_.is_sparse[static_cast<size_t>(l)]) {
-      plane.kind = PlaneKind::kIndexKey;
-      plane.num_heads = 1;
-      plane.head_dim = config_.index_dim;
-      layout.planes.push_back(plane);
-    }
-  }
-  return layout;
-}
+KvLayout M3Model::kv_layout() const { return m3_kv_layout(config_, dtype()); }
 
 void M3Model::forward(
     Stream stream, const Batch& batch, KvStore& kv, Arena& arena, const ForwardOutput& out) const {

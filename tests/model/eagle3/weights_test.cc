@@ -32,9 +32,9 @@ class Eagle3WeightsTest : public testing::Test {
   static void SetUpTestSuite() {
     const test::TempDir dir;
     test::write_target(dir.path());
-    target_ = load_model(dir.path(), {}).release();
+    suite_target = load_model(dir.path(), {}).release();
   }
-  static void TearDownTestSuite() { delete target_; }
+  static void TearDownTestSuite() { delete suite_target; }
 
   // The head with some tensors or config values changed.
   Eagle3Weights load(const HeadOptions& options,
@@ -51,7 +51,7 @@ class Eagle3WeightsTest : public testing::Test {
     if (change_config) {
       change_config(config);
     }
-    return load_eagle3_weights(checkpoint, config, *target_);
+    return load_eagle3_weights(checkpoint, config, *suite_target);
   }
 
   std::string message_for(const std::function<void(Eagle3Config&)>& change_config) const {
@@ -67,10 +67,10 @@ class Eagle3WeightsTest : public testing::Test {
 
   std::string config_file() const { return (dir_ / "config.json").string(); }
 
-  static Model* target_;
+  static Model* suite_target;
   test::TempDir dir_;
 };
-Model* Eagle3WeightsTest::target_ = nullptr;
+Model* Eagle3WeightsTest::suite_target = nullptr;
 
 test::StoredTensor& find(std::vector<test::StoredTensor>& tensors, const std::string& name) {
   for (test::StoredTensor& tensor : tensors) {
@@ -104,8 +104,8 @@ TEST_F(Eagle3WeightsTest, WhatIsAbsentIsTheTargets) {
 
   EXPECT_TRUE(weights.embedding_is_aliased);
   EXPECT_TRUE(weights.head_is_aliased);
-  EXPECT_EQ(weights.embedding.data(), target_->embedding().data());
-  EXPECT_EQ(weights.head.values.data(), target_->head().values.data());
+  EXPECT_EQ(weights.embedding.data(), suite_target->embedding().data());
+  EXPECT_EQ(weights.head.values.data(), suite_target->head().values.data());
 }
 
 TEST_F(Eagle3WeightsTest, WhatIsByteEqualIsTheTargets) {
@@ -130,7 +130,7 @@ TEST_F(Eagle3WeightsTest, WhatDiffersIsItsOwn) {
 
   EXPECT_FALSE(weights.embedding_is_aliased);
   EXPECT_FALSE(weights.head_is_aliased);
-  EXPECT_NE(weights.embedding.data(), target_->embedding().data());
+  EXPECT_NE(weights.embedding.data(), suite_target->embedding().data());
   EXPECT_EQ(weights.head.values.data(), weights.own_head.weight().values.data());
 }
 
