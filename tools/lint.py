@@ -83,6 +83,9 @@ def cache_folder() -> Path:
     return folder
 
 
+PROGRAM = ("src", "apps")  # the folders of what is installed
+
+
 def fingerprint(files: list[Path], command: str, version: str) -> str:
     configuration = [ROOT / ".clang-tidy", ROOT / "tests" / ".clang-tidy"]
     text = [version, command.replace(str(ROOT), "")]
@@ -102,7 +105,7 @@ def lint(path: Path, options: list[str]) -> str:
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--build", type=Path, default=ROOT / "build")
-    parser.add_argument("--all", action="store_true", help="every file, changed or not")
+    parser.add_argument("--all", action="store_true", help="every file of the program, changed or not")
     parser.add_argument("--deep", action="store_true", help="let the static analyzer finish")
     parser.add_argument("--fix", action="store_true", help="apply the fixes clang-tidy offers")
     parser.add_argument("files", nargs="*", type=Path)
@@ -115,9 +118,12 @@ def main(argv: list[str]) -> int:
     wanted = sorted(path for path in commands if path.is_file() and "cmake" not in path.parts)
     if options.files:
         wanted = [path for path in wanted if path in {f.resolve() for f in options.files}]
-    elif not options.all:
+    else:
+        # Tests cost more than all else together, so they are linted when they change.
         changed = changed_files()
-        wanted = [path for path in wanted if changed.intersection(closure.of(path))]
+        wanted = [path for path in wanted
+                  if (options.all and path.relative_to(ROOT).parts[0] in PROGRAM)
+                  or changed.intersection(closure.of(path))]
 
     version = subprocess.run([TOOL, "--version"], check=True, capture_output=True, text=True).stdout
     cache = cache_folder()

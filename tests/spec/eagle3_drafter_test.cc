@@ -31,16 +31,16 @@ constexpr double kF32Bound = 1e-5;
 constexpr double kBf16Bound = 0.02;
 
 const M3Model& target(ActivationType type) {
-  static const auto f32 =
+  static const auto kF32Target =
       test::random_model({.seed = kSeed, .with_tokenizer = false}, ActivationType::kF32);
-  static const auto bf16 =
+  static const auto kBf16Target =
       test::random_model({.seed = kSeed, .with_tokenizer = false}, ActivationType::kBf16);
-  return type == ActivationType::kF32 ? *f32 : *bf16;
+  return type == ActivationType::kF32 ? *kF32Target : *kBf16Target;
 }
 
 const oracle::Weights& target_weights() {
-  static const oracle::Weights weights = test::random_m3_weights(test::tiny_m3_config(), kSeed);
-  return weights;
+  static const oracle::Weights kWeights = test::random_m3_weights(test::tiny_m3_config(), kSeed);
+  return kWeights;
 }
 
 // A head and the oracle's view of the same files.
