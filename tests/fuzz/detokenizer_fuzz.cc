@@ -32,7 +32,8 @@ class Input {
   }
 
   std::string take_piece() {
-    const size_t length = std::min<size_t>(take_byte() % kMaxPieceBytes, rest_.size());
+    const size_t wanted = take_byte() % kMaxPieceBytes;
+    const size_t length = std::min(wanted, rest_.size());
     std::string piece(rest_.substr(0, length));
     rest_.remove_prefix(length);
     return piece;
