@@ -22,9 +22,9 @@ double median(std::vector<double> values) {
   if (values.empty()) {
     return 0.0;
   }
-  const auto middle = values.begin() + std::ssize(values) / 2;
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
+  std::sort(values.begin(), values.end());
+  const size_t middle = values.size() / 2;
+  return values.size() % 2 == 1 ? values[middle] : 0.5 * (values[middle - 1] + values[middle]);
 }
 
 Spread spread(const std::vector<double>& values) {
