@@ -10,8 +10,19 @@
 #include "base/ids.h"
 #include "core/cpu_path.h"
 #include "model/model.h"
+#include "spec/cost_table.h"
 
 namespace talon {
+
+enum class SchedulingPolicy : uint8_t {
+  kFcfs,      // in order of arrival; priorities have no effect
+  kPriority,  // lower priority first, a step of waiting counting 1/256 of a priority
+};
+
+enum class SpecPolicyKind : uint8_t {
+  kFixed,  // K drafts always
+  kAuto,   // 0..K by cost and running acceptance
+};
 
 struct EngineConfig {
   std::filesystem::path model_dir;               // a Hugging Face checkpoint folder
@@ -19,11 +30,23 @@ struct EngineConfig {
   int32_t num_speculative_tokens = 3;            // K, 0..7; 0 with a drafter still extends it
   ActivationType dtype = ActivationType::kBf16;  // activations and KV
   int32_t max_model_len = 0;                     // prompt + output; 0: the checkpoint's limit
-  int32_t max_num_batched_tokens = 512;          // rows of a step, at least K + 1
-  int32_t max_queue_len = 1024;                  // waiting requests; one more is refused
+  int32_t max_num_seqs = 64;                     // running sequences, 1..1024
+  int32_t max_num_batched_tokens = 512;          // rows of a step, at least max_num_seqs and K + 1
+  int32_t long_prefill_token_threshold = 0;      // rows one prompt may take per step; 0: no limit
+  bool enable_prefix_caching = true;             // requests share full pages of equal prefixes
+  SchedulingPolicy scheduling_policy = SchedulingPolicy::kFcfs;
+  bool async_scheduling = false;  // plan a step while the one before runs; on the CPU, where a
+                                  //   step runs inside `launch`, this only delays the results
+  int32_t max_queue_len = 1024;   // waiting sequences; one more is refused
   int64_t kv_cache_bytes = int64_t{2} << 30;  // cap of the KV pool; a pool takes what the context
                                               //   limit can use, and no more than this
-  int32_t num_threads = 0;                    // of the CPU pool; 0: usable processors
+  SpecPolicyKind spec_policy = SpecPolicyKind::kFixed;
+  CostTable cost_table;            // of this device and model; for kAuto
+  double acceptance_length = 0.0;  // forced acceptance: tokens per forward, 1..K+1; the text is
+                                   //   meaningless then; 0: off
+  bool sample_drafts = false;      // drafts of sampled requests are drawn too, and verified as a
+                                   //   block: exact in law, not equal by seed
+  int32_t num_threads = 0;         // of the CPU pool; 0: usable processors
   std::optional<CpuPath> cpu_path;            // none: the best this processor runs
   bool strict_config = false;                 // an unknown config key is an error, not a warning
   std::string trace_file;                     // plans and results as JSON lines; empty: none

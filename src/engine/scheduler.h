@@ -1,28 +1,37 @@
 // Chooses what the next step does and takes in what it did. Host only: no clock, no device, no
 // threads. Owned by the engine thread.
 //
-//   add     queues a request, or says why not
-//   plan    the next step: prefill chunks or a verify; empty if there is nothing to do
-//   commit  takes the result of the oldest plan: cuts the new tokens one by one, in order, at the
-//           first end-of-answer id, stop id or length; emits events; frees finished sequences
-//   cancel  ends a request at once, waiting or running; unknown and finished ids are ignored
-//   finish  the same on behalf of a reader that found a stop string, with its reason
+//   add         queues a request, one sequence a choice, or says why not
+//   plan        the next step: verifies, prefill chunks, admissions; empty if nothing is to do
+//   plan_ahead  a further step while the last one is unread, if membership cannot change
+//   commit      takes the result of the oldest plan: cuts the new tokens one by one, in order, at
+//               the first end-of-answer id, stop id or length; emits events; frees what ended
+//   cancel      ends a sequence at once, waiting or running; unknown and ended ids are ignored
+//   finish      the same on behalf of a reader that found a stop string, with its reason
 //
-// Admission is one sequence at a time, first come first served. Continuous batching replaces that
-// policy and nothing else here.
+// Who is served: running sequences first, each at least one row and then its drafts; then prefill
+// chunks; then waiting sequences, oldest first, as far as slots, rows and pages last. Short of
+// pages a row first loses its drafts, then the sequence last in order is preempted: its pages
+// return, and it waits for its place to compute all its tokens again.
 #pragma once
 
 #include <cstdint>
 #include <deque>
+#include <map>
+#include <memory>
 #include <optional>
+#include <unordered_map>
 #include <variant>
 #include <vector>
 
 #include "base/ids.h"
 #include "engine/request.h"
+#include "engine/request_checks.h"
 #include "engine/sequence.h"
 #include "engine/step_plan.h"
 #include "kv/page_pool.h"
+#include "kv/prefix_index.h"
+#include "spec/policy.h"
 
 namespace talon {
 
@@ -30,46 +39,123 @@ struct SchedulerConfig {
   int32_t num_pages = 0;      // of the KV store, the null page included
   int64_t context_limit = 0;  // tokens of a sequence, prompt and output
   int32_t vocab_size = 0;
-  int32_t max_drafts = 0;  // K; 0 without a drafter
-  int32_t max_rows = 0;    // rows of a step
-  int32_t max_queue_len = 1;
+  int32_t max_sequences = 1;       // slots
+  int32_t max_rows = 0;            // rows of a step, >= max_sequences and > max_drafts
+  int32_t max_logit_rows = 0;      // rows of a step with logits, >= max_sequences * (K + 1)
+  int32_t max_chunk = 0;           // rows one prompt may take in a step; 0: no limit
+  int32_t max_drafts = 0;          // K; 0 without a drafter
+  bool has_drafter = false;        // its planes lie in the pages, even if K is 0
+  bool prefix_caching = true;
+  bool use_priorities = false;
+  bool launch_ahead = false;       // reserve pages for two rounds; plan_ahead gives plans
+  int32_t max_queue_len = 1;       // waiting sequences
   std::vector<TokenId> end_token_ids;  // the model's end-of-answer ids
+};
+
+struct SchedulerStats {
+  int64_t steps = 0;        // plans with rows
+  int64_t ahead_steps = 0;  // of them made ahead
+  int64_t preemptions = 0;
+  int64_t prefix_queries = 0;  // prompt tokens looked up
+  int64_t prefix_hits = 0;     // of them in matched pages
 };
 
 class Scheduler {
  public:
-  explicit Scheduler(const SchedulerConfig& config);
+  // `policy` null: the fixed one.
+  explicit Scheduler(const SchedulerConfig& config, std::unique_ptr<SpecPolicy> policy = nullptr);
+  ~Scheduler();
 
-  std::variant<Submission, Refusal> add(Request&& request);
+  std::variant<std::vector<Submission>, Refusal> add(Request&& request);
   void cancel(SeqId id);
   void finish(SeqId id, FinishReason reason);
 
   StepPlan plan();
+  std::optional<StepPlan> plan_ahead();
   void commit(const StepResult& result);
 
-  bool has_work() const { return running_.has_value() || !waiting_.empty(); }
-  int32_t num_waiting() const { return static_cast<int32_t>(waiting_.size()); }
-  int32_t num_free_pages() const { return pool_.num_free(); }
+  void set_policy(std::unique_ptr<SpecPolicy> policy);
+  // Forgets all cached prefixes. Sequences in flight keep their pages.
+  void clear_prefix_cache() { index_.clear(); }
 
-  // Aborts unless the invariant of sequence.h and the page counts hold.
+  bool has_work() const { return !sequences_.empty(); }
+  int32_t num_waiting() const { return static_cast<int32_t>(waiting_.size()); }
+  int32_t num_running() const { return static_cast<int32_t>(running_.size()); }
+  int32_t num_in_flight() const { return static_cast<int32_t>(in_flight_.size()); }
+  const PagePool& pool() const { return pool_; }
+  const SchedulerStats& stats() const { return stats_; }
+
+  // Aborts unless the invariant of sequence.h, the page counts and the slots add up.
   void check_integrity() const;
 
  private:
-  std::optional<Refusal> find_fault(const Request& request) const;
-  void admit();
-  PlanRow prefill_row(const Sequence& sequence) const;
-  PlanRow verify_row(const Sequence& sequence) const;
-  void reserve_pages(Sequence& sequence, StepPlan& plan);
+  struct FlightRow {
+    Sequence* sequence;
+    int64_t num_rows;
+    int32_t num_drafts;
+    int32_t drafts_to_make;
+    bool is_prefill;
+    bool sample;
+  };
+  struct Flight {
+    int64_t round = 0;
+    std::vector<FlightRow> rows;
+  };
+  // What is left of a step while it is planned.
+  struct Budget {
+    int64_t rows;
+    int64_t logit_rows;
+  };
+  // Where a sequence starts when it is admitted: pages to share, a page to copy, valid positions.
+  struct Start {
+    std::vector<PageId> shared;
+    std::optional<PageId> copied;
+    int64_t kv_len = 0;
+    Hash128 chain_key;
+    int64_t num_keyed_pages = 0;
+  };
+
+  using Order = std::map<ServiceOrder, Sequence*>;
+
+  void plan_verifies(StepPlan& plan, Budget& budget);
+  void plan_prefills(StepPlan& plan, Budget& budget);
+  void plan_admissions(StepPlan& plan, Budget& budget);
+  bool admit(Sequence& sequence, StepPlan& plan);
+  bool take_pages(Sequence& sequence, const Start& start);
+  bool waits_for_leader(const Sequence& sequence) const;
+  Start find_start(const Sequence& sequence) const;
+  void add_slot_patch(const Sequence& sequence, StepPlan& plan) const;
+  void add_page_patch(Sequence& sequence, StepPlan& plan) const;
+  void add_chunk(Sequence& sequence, StepPlan& plan, Budget& budget);
+  void add_verify(Sequence& sequence, int32_t num_drafts, StepPlan& plan, Budget& budget);
+  void constrain(Sequence& sequence, PlanRow& row) const;
+  bool reserve(Sequence& sequence, bool drafts, int32_t rounds);
+  bool make_room(Sequence& sequence);
+  void preempt(Sequence& sequence);
+  void choose_drafts(StepPlan& plan);
+  void take_off(StepPlan& plan);
+
+  void commit_row(Sequence& sequence, const FlightRow& planned, const RowResult& row);
+  void commit_chunk(Sequence& sequence, const FlightRow& planned, const RowResult& row);
   std::optional<FinishReason> append(Sequence& sequence, TokenId token) const;
-  void end(FinishReason reason, TokenEvent&& last);
+  void publish_pages(Sequence& sequence);
+  void deliver(Sequence& sequence, TokenEvent&& event);
+  void end(Sequence& sequence, FinishReason reason, TokenEvent&& last);
+  void release(Sequence& sequence);
+  Sequence* find(SeqId id) const;
 
   SchedulerConfig config_;
   PagePool pool_;
-  std::deque<Sequence> waiting_;
-  std::optional<Sequence> running_;
+  PrefixIndex index_;
+  std::unique_ptr<SpecPolicy> policy_;
+  std::unordered_map<SeqId, std::unique_ptr<Sequence>> sequences_;
+  Order waiting_;
+  Order running_;
+  std::vector<SlotIndex> free_slots_;
+  std::deque<Flight> in_flight_;  // planned, not yet committed; oldest first
   int64_t next_id_ = 1;
   int64_t next_round_ = 1;
-  std::optional<StepPlan> in_flight_;  // planned, not yet committed
+  SchedulerStats stats_;
 };
 
 }  // namespace talon

@@ -1,0 +1,27 @@
+// The running acceptance of one request: how likely its next round accepts at least i drafts.
+// Exponential averages of the conditional acceptance per position, started at a prior that one
+// unlucky round cannot overturn. Host only, a value.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "base/ids.h"
+
+namespace talon {
+
+class Survival {
+ public:
+  // `drafted` rows were verified and the first `accepted` of them stood.
+  void observe(int32_t drafted, int32_t accepted);
+
+  // P(accepted >= position) for position in 1..7.
+  double at(int32_t position) const;
+
+ private:
+  // P(draft i accepted | the ones before it were); the start is what a trained head gives
+  // (spec/eagle3.md 12.3).
+  std::array<double, kMaxDrafts> conditional_{0.8, 0.75, 0.7, 0.65, 0.6, 0.6, 0.6};
+};
+
+}  // namespace talon
