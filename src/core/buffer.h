@@ -1,5 +1,6 @@
 // Move-only bytes on a device, aligned to 64 (CPU) bytes or more. The one place that takes device
-// memory; after start-up nobody makes a Buffer. Contents are uninitialised unless asked.
+// memory; after start-up nobody makes a Buffer. Contents are uninitialised unless asked; large
+// zeroed memory costs nothing until it is touched.
 #pragma once
 
 #include <cstddef>
@@ -30,7 +31,10 @@ class Buffer {
   TensorView view(DType dtype, const Shape& shape) const;
 
  private:
-  std::byte* data_ = nullptr;
+  void take(void* block, size_t num_bytes);
+
+  void* block_ = nullptr;      // as allocated
+  std::byte* data_ = nullptr;  // aligned, inside it
   int64_t num_bytes_ = 0;
   Device device_{};
 };

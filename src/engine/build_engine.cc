@@ -11,14 +11,11 @@
 namespace talon {
 namespace {
 
-// One sequence runs at a time.
-constexpr int32_t kMaxSequences = 1;
-
 MemoryPlan plan(const EngineConfig& config, const RunnerParts& parts) {
   const Result<MemoryPlan> plan = plan_memory({.kv_layout = joint_layout(parts),
                                                .model_limit = parts.model->limits().max_positions,
                                                .max_model_len = config.max_model_len,
-                                               .num_sequences = kMaxSequences,
+                                               .num_sequences = config.max_num_seqs,
                                                .kv_cache_bytes = config.kv_cache_bytes,
                                                .memory_bytes = std::nullopt});
   if (!plan.ok()) {
@@ -63,20 +60,27 @@ std::unique_ptr<Engine> build_engine(const EngineConfig& config, const TokenFact
 
   const int32_t max_drafts = parts.drafter == nullptr ? 0 : config.num_speculative_tokens;
   const MemoryPlan memory = plan(config, parts);
-  auto runner = std::make_unique<Runner>(std::move(parts),
-                                         StepSizes{.max_rows = config.max_num_batched_tokens,
-                                                   .max_sequences = kMaxSequences,
-                                                   .max_drafts = max_drafts,
-                                                   .context_limit = memory.context_limit},
-                                         memory.num_pages);
-  return std::make_unique<Engine>(std::move(runner),
-                                  SchedulerConfig{.num_pages = memory.num_pages,
-                                                  .context_limit = memory.context_limit,
-                                                  .vocab_size = vocab_size,
-                                                  .max_drafts = max_drafts,
-                                                  .max_rows = config.max_num_batched_tokens,
-                                                  .max_queue_len = config.max_queue_len,
-                                                  .end_token_ids = tokens.end_token_ids});
+  const StepSizes sizes{.max_rows = config.max_num_batched_tokens,
+                        .max_sequences = config.max_num_seqs,
+                        .max_drafts = max_drafts,
+                        .context_limit = memory.context_limit};
+  const SchedulerConfig scheduler{
+      .num_pages = memory.num_pages,
+      .context_limit = memory.context_limit,
+      .vocab_size = vocab_size,
+      .max_sequences = sizes.max_sequences,
+      .max_rows = sizes.max_rows,
+      .max_logit_rows = sizes.max_logit_rows(),
+      .max_chunk = config.long_prefill_token_threshold,
+      .max_drafts = max_drafts,
+      .has_drafter = parts.drafter != nullptr,
+      .prefix_caching = config.enable_prefix_caching,
+      .use_priorities = config.scheduling_policy == SchedulingPolicy::kPriority,
+      .launch_ahead = config.async_scheduling,
+      .max_queue_len = config.max_queue_len,
+      .end_token_ids = tokens.end_token_ids};
+  auto runner = std::make_unique<Runner>(std::move(parts), sizes, memory.num_pages);
+  return std::make_unique<Engine>(std::move(runner), scheduler);
 }
 
 }  // namespace talon

@@ -20,6 +20,17 @@ std::vector<std::string> validate(const EngineConfig& config) {
   need(config.max_num_batched_tokens > drafts,
        fmt::format("max-num-batched-tokens: {} is below the {} rows of one verify",
                    config.max_num_batched_tokens, drafts + 1));
+  need(config.max_num_seqs >= 1 && config.max_num_seqs <= 1024,
+       fmt::format("max-num-seqs: {} is not in 1..1024", config.max_num_seqs));
+  need(config.max_num_batched_tokens >= config.max_num_seqs,
+       fmt::format("max-num-batched-tokens: {} rows for {} sequences",
+                   config.max_num_batched_tokens, config.max_num_seqs));
+  need(config.long_prefill_token_threshold >= 0,
+       "long-prefill-token-threshold: must not be negative");
+  need(config.acceptance_length == 0.0 ||
+           (config.acceptance_length >= 1.0 && config.acceptance_length <= drafts + 1.0),
+       fmt::format("spec-decode-acceptance-length: {} is not in 1..{}", config.acceptance_length,
+                   drafts + 1));
   need(config.max_queue_len >= 1, "max-queue-len: must be at least 1");
   need(config.kv_cache_bytes >= 1, "kv-cache-bytes: must be at least 1");
   need(config.num_threads >= 0 && config.num_threads <= 1024,

@@ -1,28 +1,48 @@
 #include "engine/engine.h"
 
+#include <optional>
+
 namespace talon {
 
-Engine::Engine(std::unique_ptr<Runner> runner, const SchedulerConfig& config)
+Engine::Engine(std::unique_ptr<Runner> runner,
+               const SchedulerConfig& config,
+               std::unique_ptr<SpecPolicy> policy)
     : runner_(std::move(runner)),
-      scheduler_(config),
+      scheduler_(config, std::move(policy)),
       context_limit_(config.context_limit),
-      max_drafts_(config.max_drafts) {}
+      max_drafts_(config.max_drafts),
+      max_sequences_(config.max_sequences) {}
 
 bool Engine::step() {
-  const StepPlan plan = scheduler_.plan();
-  if (plan.empty()) {
-    return false;
+  if (launched_.empty()) {
+    StepPlan plan = scheduler_.plan();
+    if (plan.empty()) {
+      return false;
+    }
+    launch(std::move(plan));
   }
+  if (std::optional<StepPlan> ahead = scheduler_.plan_ahead()) {
+    launch(std::move(*ahead));
+  }
+  commit_oldest();
+  return scheduler_.has_work();
+}
+
+void Engine::launch(StepPlan&& plan) {
   runner_->launch(plan);
+  launched_.push_back(std::move(plan));
+}
+
+void Engine::commit_oldest() {
   const StepResult result = runner_->wait();
   if (observer_) {
-    observer_(plan, result);
+    observer_(launched_.front(), result);
   }
+  launched_.pop_front();
   scheduler_.commit(result);
 #ifndef NDEBUG
   scheduler_.check_integrity();
 #endif
-  return scheduler_.has_work();
 }
 
 }  // namespace talon

@@ -1,13 +1,16 @@
 // The engine: requests in, tokens out. It owns the scheduler and the runner and is driven by its
 // caller, one `step` at a time, from one thread.
 //
-//   submit  queues a request and gives its event queue, or refuses it with the field at fault
-//   step    plans, runs and commits one step; false when there is nothing left to do
-//   finish  a reader found a stop string: ends the request; harmless once it has ended
+//   submit  queues a request and gives the event queue of each choice, or refuses it with the field
+//           at fault
+//   step    runs one step: plan, launch, wait, commit; with launch-ahead the next step is launched
+//           before this one is read. False when there is nothing left to do
+//   finish  a reader found a stop string: ends the sequence; harmless once it has ended
 //   cancel  likewise, reason kCancelled
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <utility>
@@ -26,9 +29,11 @@ using StepObserver = std::function<void(const StepPlan&, const StepResult&)>;
 
 class Engine {
  public:
-  Engine(std::unique_ptr<Runner> runner, const SchedulerConfig& config);
+  Engine(std::unique_ptr<Runner> runner,
+         const SchedulerConfig& config,
+         std::unique_ptr<SpecPolicy> policy = nullptr);
 
-  std::variant<Submission, Refusal> submit(Request&& request) {
+  std::variant<std::vector<Submission>, Refusal> submit(Request&& request) {
     return scheduler_.add(std::move(request));
   }
   void finish(SeqId id) { scheduler_.finish(id, FinishReason::kStop); }
@@ -36,17 +41,29 @@ class Engine {
   bool step();
   void observe(StepObserver observer) { observer_ = std::move(observer); }
 
+  // Null: the fixed policy.
+  void set_spec_policy(std::unique_ptr<SpecPolicy> policy) {
+    scheduler_.set_policy(std::move(policy));
+  }
+  void clear_prefix_cache() { scheduler_.clear_prefix_cache(); }
+
   const Scheduler& scheduler() const { return scheduler_; }
   const Runner& runner() const { return *runner_; }
   Runner& runner() { return *runner_; }
   int64_t context_limit() const { return context_limit_; }
   int32_t max_drafts() const { return max_drafts_; }
+  int32_t max_sequences() const { return max_sequences_; }
 
  private:
+  void launch(StepPlan&& plan);
+  void commit_oldest();
+
   std::unique_ptr<Runner> runner_;
   Scheduler scheduler_;
   int64_t context_limit_;
   int32_t max_drafts_;
+  int32_t max_sequences_;
+  std::deque<StepPlan> launched_;  // unread, oldest first
   StepObserver observer_;
 };
 

@@ -33,11 +33,11 @@ class TokenConstraint {
 };
 
 struct Request {
-  std::vector<TokenId> prompt;          // 1 .. context limit - 1 tokens
-  int32_t max_tokens = 512;             // >= 1; clipped to the room left in the context
-  bool ignore_eos = false;              // stop ids still act
+  std::vector<TokenId> prompt;            // 1 .. context limit - 1 tokens
+  int32_t max_tokens = 512;               // >= 1; clipped to the room left in the context
+  bool ignore_eos = false;                // stop ids still act
   std::vector<TokenId> stop_token_ids{};  // besides the model's end-of-answer ids; at most 64
-  int32_t max_drafts = kMaxDrafts;      // this request's cap on drafts a round
+  int32_t max_drafts = kMaxDrafts;        // this request's cap on drafts a round
   SamplingSettings sampling{};
   int32_t num_choices = 1;           // n, 1..16: answers to the same prompt, each with its own seed
   int32_t num_logprobs = -1;         // per answer token 0..20 likeliest beside its own; -1: none

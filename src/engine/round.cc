@@ -178,7 +178,13 @@ StepResult Round::read_result(const StepPlan& plan, const StepArrays& arrays) co
                   .drafted = arrays.num_drafts.as<int32_t>()[b],
                   .accepted = std::max(accepted, 0),
                   .kv_len = kv_len_.as<int32_t>()[b],
-                  .num_drafts = state_.num_drafts().as<int32_t>()[row.slot.value]};
+                  .drafts = {},
+                  .logprobs = {},
+                  .prompt_logprobs = {}};
+    const int32_t num_held = state_.num_drafts().as<int32_t>()[row.slot.value];
+    for (int32_t i = 0; i < num_held; ++i) {
+      out.drafts.emplace_back(state_.drafts().row<int32_t>(row.slot.value)[i]);
+    }
     const int32_t first_choice = arrays.first_choice.as<int32_t>()[b];
     for (int32_t j = 0; j <= accepted; ++j) {
       out.tokens.push_back(TokenId{choices_.as<int32_t>()[first_choice + j]});

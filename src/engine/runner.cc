@@ -6,6 +6,13 @@
 #include "base/checked_int.h"
 
 namespace talon {
+namespace {
+
+// Launch-ahead enqueues one round behind the one that runs.
+constexpr size_t kMaxOutstanding = 2;
+
+}  // namespace
+
 KvLayout joint_layout(const RunnerParts& parts) {
   KvLayout layout = parts.model->kv_layout();
   if (parts.drafter != nullptr) {
@@ -30,15 +37,20 @@ Runner::Runner(RunnerParts parts, const StepSizes& sizes, int32_t num_pages)
              state_) {}
 
 void Runner::launch(const StepPlan& plan) {
-  TALON_CHECK(!finished_.has_value(), "round {} was not read", finished_->round);
+  TALON_CHECK(finished_.size() < kMaxOutstanding, "round {} was not read", finished_.front().round);
   TALON_CHECK(!plan.empty(), "an empty plan");
+  for (const PageCopy& copy : plan.page_copies) {
+    kv_.copy_page(copy.from, copy.to);
+  }
   const StepArrays arrays = builder_.build(stream_, plan);
-  finished_ = round_.run(stream_, plan, arrays, kv_);
+  finished_.push_back(round_.run(stream_, plan, arrays, kv_));
 }
 
 StepResult Runner::wait() {
-  TALON_CHECK(finished_.has_value(), "nothing is in flight");
-  return *std::exchange(finished_, std::nullopt);
+  TALON_CHECK(!finished_.empty(), "nothing is in flight");
+  StepResult result = std::move(finished_.front());
+  finished_.pop_front();
+  return result;
 }
 
 }  // namespace talon

@@ -1,11 +1,11 @@
 // One rank: executes plans on its device. `launch` starts a step, `wait` gives the result of the
-// oldest one; on the CPU a step runs inside `launch`, and one may be outstanding. Owns all device
-// state of the rank: pool, weights, KV, step buffers. Used from one thread.
+// oldest one; at most two launches may be unread. On the CPU a step runs inside `launch`. Owns all
+// device state of the rank: pool, weights, KV, step buffers. Used from one thread.
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
-#include <optional>
 #include <vector>
 
 #include "core/buffer.h"
@@ -50,7 +50,7 @@ class Runner {
   RoundState state_;
   BatchBuilder builder_;
   Round round_;
-  std::optional<StepResult> finished_;
+  std::deque<StepResult> finished_;  // not yet read, oldest first
 };
 
 }  // namespace talon

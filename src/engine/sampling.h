@@ -22,18 +22,18 @@ struct LogitBias {
 };
 
 struct SamplingSettings {
-  float temperature = 0.0F;         // 0..2; 0: the largest logit wins
-  int32_t top_k = 0;                // keep the k largest; 0 or -1: all
-  float top_p = 1.0F;               // (0, 1]: keep the fewest that hold this mass
-  float min_p = 0.0F;               // 0..1: drop what is below this share of the largest
-  float repetition_penalty = 1.0F;  // (0, 2], over prompt and generated tokens
-  float presence_penalty = 0.0F;    // -2..2, over generated tokens
-  float frequency_penalty = 0.0F;   // -2..2, over generated tokens
-  int32_t min_tokens = 0;           // end and stop ids are not drawn before so many
-  int64_t seed = 0;                 // choice j of a request draws with seed + j
-  std::vector<LogitBias> logit_bias;         // at most 1024, each id once
-  std::vector<TokenId> allowed_token_ids;    // empty: all
-  std::vector<TokenId> bad_token_ids;        // never drawn
+  float temperature = 0.0F;                // 0..2; 0: the largest logit wins
+  int32_t top_k = 0;                       // keep the k largest; 0 or -1: all
+  float top_p = 1.0F;                      // (0, 1]: keep the fewest that hold this mass
+  float min_p = 0.0F;                      // 0..1: drop what is below this share of the largest
+  float repetition_penalty = 1.0F;         // (0, 2], over prompt and generated tokens
+  float presence_penalty = 0.0F;           // -2..2, over generated tokens
+  float frequency_penalty = 0.0F;          // -2..2, over generated tokens
+  int32_t min_tokens = 0;                  // end and stop ids are not drawn before so many
+  int64_t seed = 0;                        // choice j of a request draws with seed + j
+  std::vector<LogitBias> logit_bias;       // at most 1024, each id once
+  std::vector<TokenId> allowed_token_ids;  // empty: all
+  std::vector<TokenId> bad_token_ids;      // never drawn
 
   bool has_penalties() const {
     return repetition_penalty != 1.0F || presence_penalty != 0.0F || frequency_penalty != 0.0F;

@@ -3,14 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
-#include "kv/reach.h"
 
 namespace talon {
 namespace {
-
-constexpr size_t kMaxStopTokenIds = 64;
 
 bool contains(const std::vector<TokenId>& ids, TokenId id) {
   return std::find(ids.begin(), ids.end(), id) != ids.end();
@@ -30,218 +28,246 @@ std::string_view finish_reason_name(FinishReason reason) {
   return "?";
 }
 
-Scheduler::Scheduler(const SchedulerConfig& config) : config_(config), pool_(config.num_pages) {
+Scheduler::Scheduler(const SchedulerConfig& config, std::unique_ptr<SpecPolicy> policy)
+    : config_(config), pool_(config.num_pages), index_(pool_) {
   const int64_t room = int64_t{config.num_pages - 1} * kPageTokens;
+  const int64_t verify_rows = int64_t{config.max_sequences} * (config.max_drafts + 1);
   TALON_CHECK(config.context_limit <= room, "a context of {} tokens does not fit {} positions",
               config.context_limit, room);
   TALON_CHECK(config.max_drafts >= 0 && config.max_drafts <= kMaxDrafts, "{}", config.max_drafts);
+  TALON_CHECK(config.has_drafter || config.max_drafts == 0, "drafts without a drafter");
+  TALON_CHECK(config.max_sequences >= 1, "{} sequences", config.max_sequences);
   TALON_CHECK(config.max_rows > config.max_drafts, "{} rows a step", config.max_rows);
+  TALON_CHECK(config.max_rows >= config.max_sequences, "{} rows for {} sequences", config.max_rows,
+              config.max_sequences);
+  TALON_CHECK(config.max_logit_rows >= verify_rows, "{} logit rows", config.max_logit_rows);
+  set_policy(std::move(policy));
+  for (int32_t slot = config.max_sequences - 1; slot >= 0; --slot) {
+    free_slots_.emplace_back(slot);
+  }
 }
 
-std::optional<Refusal> Scheduler::find_fault(const Request& request) const {
-  using Code = Refusal::Code;
-  const auto length = std::ssize(request.prompt);
-  if (length == 0) {
-    return Refusal{Code::kInvalid, "prompt", "the prompt has no token"};
-  }
-  if (length >= config_.context_limit) {
-    return Refusal{Code::kContextLength, "prompt",
-                   fmt::format("the prompt has {} tokens and the context holds {}, one of them for "
-                               "the answer",
-                               length, config_.context_limit)};
-  }
-  if (request.max_tokens < 1) {
-    return Refusal{Code::kInvalid, "max_tokens", "must be at least 1"};
-  }
-  if (request.max_drafts < 0) {
-    return Refusal{Code::kInvalid, "max_drafts", "must not be negative"};
-  }
-  if (request.stop_token_ids.size() > kMaxStopTokenIds) {
-    return Refusal{Code::kInvalid, "stop_token_ids", "more than 64 ids"};
-  }
-  const auto is_foreign = [this](TokenId id) {
-    return id.value < 0 || id.value >= config_.vocab_size;
-  };
-  if (std::any_of(request.prompt.begin(), request.prompt.end(), is_foreign)) {
-    return Refusal{Code::kInvalid, "prompt", "a token id is outside the vocabulary"};
-  }
-  const auto& stops = request.stop_token_ids;
-  if (std::any_of(stops.begin(), stops.end(), is_foreign)) {
-    return Refusal{Code::kInvalid, "stop_token_ids", "an id is outside the vocabulary"};
-  }
-  if (num_waiting() >= config_.max_queue_len) {
-    return Refusal{Code::kQueueFull, "queue", fmt::format("{} requests wait", num_waiting())};
-  }
-  return std::nullopt;
+Scheduler::~Scheduler() = default;
+
+void Scheduler::set_policy(std::unique_ptr<SpecPolicy> policy) {
+  policy_ = policy == nullptr ? make_fixed_policy() : std::move(policy);
 }
 
-std::variant<Submission, Refusal> Scheduler::add(Request&& request) {
-  if (std::optional<Refusal> fault = find_fault(request)) {
+std::variant<std::vector<Submission>, Refusal> Scheduler::add(Request&& request) {
+  const RequestLimits limits{.context_limit = config_.context_limit,
+                             .vocab_size = config_.vocab_size,
+                             .max_queue_len = config_.max_queue_len};
+  if (std::optional<Refusal> fault = find_fault(request, limits)) {
     return std::move(*fault);
   }
-  Sequence sequence(SeqId{next_id_++}, std::move(request), config_.context_limit, pool_);
+  if (num_waiting() + request.num_choices > config_.max_queue_len) {
+    return Refusal{
+        Refusal::Code::kQueueFull, "queue",
+        fmt::format("{} sequences wait of {} that may", num_waiting(), config_.max_queue_len)};
+  }
+  std::vector<Submission> submissions;
+  const SeqId first{next_id_};
+  for (int32_t j = 0; j < request.num_choices; ++j) {
+    submissions.push_back(add_choice(request, j, first));
+  }
+  return submissions;
+}
+
+Submission Scheduler::add_choice(const Request& request, int32_t choice, SeqId first) {
+  auto owned = std::make_unique<Sequence>(SeqId{next_id_++}, pool_);
+  Sequence& sequence = *owned;
+  sequence.request = request;
+  sequence.request.prompt.clear();
+  sequence.request.constraints.clear();
+  sequence.request.sampling.seed =  // the sum wraps, as the generator's key does
+      static_cast<int64_t>(static_cast<uint64_t>(request.sampling.seed) +
+                           static_cast<uint64_t>(choice));
+  if (choice > 0) {
+    sequence.leader = first;
+    sequence.request.num_prompt_logprobs = -1;  // they are the same for every choice
+  }
+  if (!request.constraints.empty()) {
+    sequence.constraint = request.constraints[static_cast<size_t>(choice)];
+  }
+  sequence.tokens = request.prompt;
+  sequence.prompt_len = std::ssize(request.prompt);
+  sequence.prefill_len = sequence.prompt_len;
+  sequence.max_len = std::min(sequence.prompt_len + request.max_tokens, config_.context_limit);
+  sequence.order = {
+      .rank = config_.use_priorities ? request.priority * kStepsPerPriority + step_ : 0,
+      .arrival = sequence.id.value};
   // A step adds at least one token or ends the request, so this many events always fit.
   const int64_t max_events = sequence.max_len - sequence.prompt_len + 1;
   sequence.events = std::make_shared<EventQueue>(static_cast<size_t>(max_events));
+  waiting_.emplace(sequence.order, &sequence);
   Submission submission{.id = sequence.id, .events = sequence.events};
-  waiting_.push_back(std::move(sequence));
+  sequences_.emplace(sequence.id, std::move(owned));
   return submission;
+}
+
+Sequence* Scheduler::find(SeqId id) const {
+  const auto it = sequences_.find(id);
+  return it == sequences_.end() ? nullptr : it->second.get();
 }
 
 void Scheduler::cancel(SeqId id) { finish(id, FinishReason::kCancelled); }
 
 void Scheduler::finish(SeqId id, FinishReason reason) {
-  if (running_.has_value() && running_->id == id) {
-    end(reason, {});
+  Sequence* sequence = find(id);
+  if (sequence != nullptr && sequence->state != Sequence::State::kDraining) {
+    end(*sequence, reason, {});
+  }
+}
+
+void Scheduler::commit(const StepResult& result) {
+  TALON_CHECK(!in_flight_.empty() && in_flight_.front().round == result.round,
+              "a result of round {} that nobody waits for", result.round);
+  const Flight flight = std::move(in_flight_.front());
+  in_flight_.pop_front();
+  TALON_CHECK(result.rows.size() == flight.rows.size(), "{} results", result.rows.size());
+  for (size_t i = 0; i < flight.rows.size(); ++i) {
+    Sequence& sequence = *flight.rows[i].sequence;
+    TALON_CHECK(result.rows[i].sequence == sequence.id, "row {} is of another sequence", i);
+    --sequence.rounds_in_flight;
+    if (sequence.state == Sequence::State::kRunning) {
+      commit_row(sequence, flight.rows[i], result.rows[i]);
+    } else if (sequence.rounds_in_flight == 0) {
+      release(sequence);  // ended while the step ran
+    }
+  }
+}
+
+void Scheduler::commit_row(Sequence& sequence, const FlightRow& planned, const RowResult& row) {
+  std::move(row.prompt_logprobs.begin(), row.prompt_logprobs.end(),
+            std::back_inserter(sequence.prompt_logprobs));
+  if (!planned.sample) {
+    sequence.kv_len += planned.num_rows;
+    TALON_CHECK(row.kv_len == sequence.kv_len, "kv_len {} != {}", row.kv_len, sequence.kv_len);
+    publish_pages(sequence);
     return;
   }
-  const auto match = [id](const Sequence& sequence) { return sequence.id == id; };
-  const auto it = std::find_if(waiting_.begin(), waiting_.end(), match);
-  if (it != waiting_.end()) {
-    const bool delivered = it->events->try_push({.tokens = {}, .round = {}, .finish = reason});
-    TALON_CHECK(delivered, "events of sequence {} do not fit", id.value);
-    waiting_.erase(it);
+  TALON_CHECK(row.drafted <= planned.num_drafts, "{} of {} drafts", row.drafted,
+              planned.num_drafts);
+  TALON_CHECK(row.accepted >= 0 && row.accepted <= row.drafted, "{}", row.accepted);
+  TALON_CHECK(std::ssize(row.tokens) == row.accepted + 1, "{} tokens", row.tokens.size());
+  sequence.survival.observe(row.drafted, row.accepted);
+  TokenEvent event;
+  event.round = {
+      .is_prefill = planned.is_prefill, .drafted = row.drafted, .accepted = row.accepted};
+  for (size_t i = 0; i < row.tokens.size() && !event.finish.has_value(); ++i) {
+    event.tokens.push_back(row.tokens[i]);
+    if (!row.logprobs.empty()) {
+      event.logprobs.push_back(row.logprobs[i]);
+    }
+    event.finish = append(sequence, row.tokens[i]);
   }
-}
-
-void Scheduler::admit() {
-  if (!running_.has_value() && !waiting_.empty()) {
-    running_.emplace(std::move(waiting_.front()));
-    waiting_.pop_front();
-    running_->slot = SlotIndex{0};
+  sequence.kv_len = sequence.num_tokens() - 1;
+  publish_pages(sequence);
+  if (event.finish.has_value()) {
+    const FinishReason reason = *event.finish;
+    end(sequence, reason, std::move(event));
+    return;
   }
+  sequence.drafts = row.drafts;
+  TALON_CHECK(row.kv_len == sequence.kv_len, "kv_len {} != {}", row.kv_len, sequence.kv_len);
+  deliver(sequence, std::move(event));
 }
 
-PlanRow Scheduler::prefill_row(const Sequence& sequence) const {
-  const int64_t left = sequence.prompt_len - sequence.kv_len;
-  const int64_t count = std::min<int64_t>(left, config_.max_rows);
-  const auto first = sequence.tokens.begin() + sequence.kv_len;
-  const bool is_last = count == left;
-  return {.sequence = sequence.id,
-          .slot = sequence.slot,
-          .first_position = sequence.kv_len,
-          .tokens = {first, first + count},
-          .next_token = is_last ? TokenId{} : *(first + count),
-          .num_drafts = 0,
-          .drafts_to_make = is_last ? std::min(config_.max_drafts, sequence.request.max_drafts) : 0,
-          .sample = is_last};
-}
-
-PlanRow Scheduler::verify_row(const Sequence& sequence) const {
-  // The round emits one token more than the drafts it accepts; more drafts than that are waste.
-  const int64_t room = sequence.max_len - sequence.num_tokens() - 1;
-  return {.sequence = sequence.id,
-          .slot = sequence.slot,
-          .first_position = sequence.kv_len,
-          .tokens = {},
-          .next_token = {},
-          .num_drafts = static_cast<int32_t>(std::min<int64_t>(sequence.num_drafts, room)),
-          .drafts_to_make = std::min(config_.max_drafts, sequence.request.max_drafts),
-          .sample = true};
-}
-
-void Scheduler::reserve_pages(Sequence& sequence, StepPlan& plan) {
-  const PlanRow& row = plan.rows.back();
-  const int64_t base = row.is_prefill() ? sequence.kv_len + row.num_rows() - 1 : sequence.kv_len;
-  const int64_t reach = kv_reach(base, config_.max_drafts, 1);
-  const auto before = sequence.pages.pages().size();
-  // Positions at and past the context limit go to the null page.
-  const bool enough = sequence.pages.reserve(std::min(reach, config_.context_limit));
-  TALON_CHECK(enough, "{} pages for one sequence are too few", config_.num_pages);
-  const auto pages = sequence.pages.pages();
-  if (pages.size() > before || sequence.kv_len == 0) {
-    plan.page_patches.push_back(
-        {.slot = sequence.slot,
-         .first_index = static_cast<int32_t>(before),
-         .pages = {pages.begin() + static_cast<int64_t>(before), pages.end()}});
-  }
-}
-
-StepPlan Scheduler::plan() {
-  TALON_CHECK(!in_flight_.has_value(), "round {} is not committed", in_flight_->round);
-  StepPlan plan;
-  admit();
-  if (!running_.has_value()) {
-    return plan;
-  }
-  Sequence& sequence = *running_;
-  TALON_CHECK(sequence.is_prefilling() || sequence.kv_len == sequence.num_tokens() - 1,
-              "sequence {}: kv_len {}, {} tokens", sequence.id.value, sequence.kv_len,
-              sequence.num_tokens());
-  plan.round = next_round_++;
-  plan.rows.push_back(sequence.is_prefilling() ? prefill_row(sequence) : verify_row(sequence));
-  reserve_pages(sequence, plan);
-  in_flight_ = plan;
-  return plan;
+bool Scheduler::is_end(const Sequence& sequence, TokenId token) const {
+  const Request& request = sequence.request;
+  const bool is_eos = contains(config_.end_token_ids, token) && !request.ignore_eos;
+  return is_eos || contains(request.stop_token_ids, token);
 }
 
 std::optional<FinishReason> Scheduler::append(Sequence& sequence, TokenId token) const {
   sequence.tokens.push_back(token);
-  const bool is_end = contains(config_.end_token_ids, token) && !sequence.request.ignore_eos;
-  if (is_end || contains(sequence.request.stop_token_ids, token)) {
+  const Request& request = sequence.request;
+  // Before min_tokens these ids are not drawn; forced acceptance may bring them all the same.
+  const bool may_stop = sequence.num_output_tokens() > request.sampling.min_tokens;
+  if (may_stop && is_end(sequence, token)) {
     return FinishReason::kStop;
   }
   if (sequence.num_tokens() >= sequence.max_len) {
     return FinishReason::kLength;
   }
+  if (sequence.constraint != nullptr && !sequence.constraint->accept(token)) {
+    return FinishReason::kStop;  // forced acceptance again; a drawn token is always legal
+  }
   return std::nullopt;
 }
 
-void Scheduler::commit(const StepResult& result) {
-  TALON_CHECK(in_flight_.has_value() && in_flight_->round == result.round,
-              "a result of round {} that nobody waits for", result.round);
-  const StepPlan plan = std::move(*in_flight_);
-  in_flight_.reset();
-  TALON_CHECK(result.rows.size() == plan.rows.size(), "{} results", result.rows.size());
-  const PlanRow& planned = plan.rows.front();
-  const RowResult& row = result.rows.front();
-  if (!running_.has_value() || running_->id != planned.sequence) {
-    return;  // cancelled or finished while the step ran: its pages are back already
-  }
-  Sequence& sequence = *running_;
-  if (!planned.sample) {
-    sequence.kv_len += planned.num_rows();
-    TALON_CHECK(row.kv_len == sequence.kv_len, "kv_len {} != {}", row.kv_len, sequence.kv_len);
+// A page is published once kv_len covers it: then the token after it is known, and the drafter's
+// entry at its end stands.
+void Scheduler::publish_pages(Sequence& sequence) {
+  if (!config_.prefix_caching) {
     return;
   }
-  TALON_CHECK(row.accepted >= 0 && row.accepted <= planned.num_drafts, "{}", row.accepted);
-  TALON_CHECK(std::ssize(row.tokens) == row.accepted + 1, "{} tokens", row.tokens.size());
-  TokenEvent event{.tokens = {},
-                   .round = {.is_prefill = planned.is_prefill(),
-                             .drafted = planned.num_drafts,
-                             .accepted = row.accepted},
-                   .finish = std::nullopt};
-  for (const TokenId token : row.tokens) {
-    event.tokens.push_back(token);
-    event.finish = append(sequence, token);
-    if (event.finish.has_value()) {
-      end(*event.finish, std::move(event));
-      return;
-    }
+  const std::span<const TokenId> tokens(sequence.tokens);
+  while ((sequence.num_keyed_pages + 1) * kPageTokens <= sequence.kv_len) {
+    const auto page = static_cast<size_t>(sequence.num_keyed_pages);
+    sequence.chain_key =
+        page_key(sequence.chain_key, tokens.subspan(page * kPageTokens, kPageTokens));
+    (void)index_.publish(sequence.chain_key, sequence.pages.pages()[page]);
+    ++sequence.num_keyed_pages;
   }
-  sequence.kv_len = sequence.num_tokens() - 1;
-  sequence.num_drafts = row.num_drafts;
-  TALON_CHECK(row.kv_len == sequence.kv_len, "kv_len {} != {}", row.kv_len, sequence.kv_len);
+}
+
+void Scheduler::deliver(Sequence& sequence, TokenEvent&& event) {
+  if (!sequence.has_event) {
+    sequence.has_event = true;
+    event.cached_tokens = sequence.cached_tokens;
+    event.prompt_logprobs = std::move(sequence.prompt_logprobs);
+  }
   const bool delivered = sequence.events->try_push(std::move(event));
   TALON_CHECK(delivered, "events of sequence {} do not fit", sequence.id.value);
 }
 
-void Scheduler::end(FinishReason reason, TokenEvent&& last) {
+void Scheduler::end(Sequence& sequence, FinishReason reason, TokenEvent&& last) {
   last.finish = reason;
-  const bool delivered = running_->events->try_push(std::move(last));
-  TALON_CHECK(delivered, "events of sequence {} do not fit", running_->id.value);
-  running_.reset();
+  deliver(sequence, std::move(last));
+  if (sequence.state == Sequence::State::kWaiting) {
+    waiting_.erase(sequence.order);
+  } else {
+    running_.erase(sequence.order);
+  }
+  if (sequence.rounds_in_flight > 0) {
+    sequence.state = Sequence::State::kDraining;
+  } else {
+    release(sequence);
+  }
+}
+
+void Scheduler::release(Sequence& sequence) {
+  if (sequence.state != Sequence::State::kWaiting) {
+    free_slots_.push_back(sequence.slot);
+  }
+  sequences_.erase(sequence.id);  // its pages return with it
 }
 
 void Scheduler::check_integrity() const {
   pool_.check_integrity();
-  const int32_t taken = pool_.num_pages() - 1 - pool_.num_free();
-  const auto held = running_.has_value() ? std::ssize(running_->pages.pages()) : 0;
-  TALON_CHECK(taken == held, "{} pages taken, {} held", taken, held);
-  if (running_.has_value() && !running_->is_prefilling()) {
-    TALON_CHECK(running_->kv_len == running_->num_tokens() - 1, "kv_len {}", running_->kv_len);
-    TALON_CHECK(running_->num_tokens() <= running_->max_len, "{}", running_->num_tokens());
+  index_.check_integrity();
+  std::vector<int32_t> references(static_cast<size_t>(config_.num_pages), 0);
+  int64_t with_slot = 0;
+  for (const auto& [id, sequence] : sequences_) {
+    const bool waits = sequence->state == Sequence::State::kWaiting;
+    with_slot += waits ? 0 : 1;
+    for (const PageId page : sequence->pages.pages()) {
+      ++references[static_cast<size_t>(page.value)];
+    }
+    TALON_CHECK(sequence->num_tokens() <= sequence->max_len, "{}", sequence->num_tokens());
+    TALON_CHECK(!waits || (sequence->kv_len == 0 && sequence->pages.pages().empty()),
+                "sequence {} waits with kv_len {}", id.value, sequence->kv_len);
+    if (sequence->state == Sequence::State::kRunning && !sequence->is_prefilling()) {
+      TALON_CHECK(sequence->kv_len == sequence->num_tokens() - 1, "kv_len {}", sequence->kv_len);
+    }
   }
+  for (int32_t page = 1; page < config_.num_pages; ++page) {
+    TALON_CHECK(references[static_cast<size_t>(page)] == pool_.num_references(PageId{page}),
+                "page {}: {} held", page, references[static_cast<size_t>(page)]);
+  }
+  const auto slots = with_slot + std::ssize(free_slots_);
+  TALON_CHECK(slots == config_.max_sequences, "{} slots add up", slots);
 }
 
 }  // namespace talon

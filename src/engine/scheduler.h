@@ -24,6 +24,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/hash.h"
 #include "base/ids.h"
 #include "engine/request.h"
 #include "engine/request_checks.h"
@@ -39,16 +40,16 @@ struct SchedulerConfig {
   int32_t num_pages = 0;      // of the KV store, the null page included
   int64_t context_limit = 0;  // tokens of a sequence, prompt and output
   int32_t vocab_size = 0;
-  int32_t max_sequences = 1;       // slots
-  int32_t max_rows = 0;            // rows of a step, >= max_sequences and > max_drafts
-  int32_t max_logit_rows = 0;      // rows of a step with logits, >= max_sequences * (K + 1)
-  int32_t max_chunk = 0;           // rows one prompt may take in a step; 0: no limit
-  int32_t max_drafts = 0;          // K; 0 without a drafter
-  bool has_drafter = false;        // its planes lie in the pages, even if K is 0
+  int32_t max_sequences = 1;   // slots
+  int32_t max_rows = 0;        // rows of a step, >= max_sequences and > max_drafts
+  int32_t max_logit_rows = 0;  // rows of a step with logits, >= max_sequences * (K + 1)
+  int32_t max_chunk = 0;       // rows one prompt may take in a step; 0: no limit
+  int32_t max_drafts = 0;      // K; 0 without a drafter
+  bool has_drafter = false;    // its planes lie in the pages, even if K is 0
   bool prefix_caching = true;
   bool use_priorities = false;
-  bool launch_ahead = false;       // reserve pages for two rounds; plan_ahead gives plans
-  int32_t max_queue_len = 1;       // waiting sequences
+  bool launch_ahead = false;           // reserve pages for two rounds; plan_ahead gives plans
+  int32_t max_queue_len = 1;           // waiting sequences
   std::vector<TokenId> end_token_ids;  // the model's end-of-answer ids
 };
 
@@ -96,11 +97,15 @@ class Scheduler {
     int32_t drafts_to_make;
     bool is_prefill;
     bool sample;
+    bool may_draft;  // there are pages for drafts of the next round
   };
   struct Flight {
     int64_t round = 0;
     std::vector<FlightRow> rows;
   };
+  // A priority is worth so many steps of waiting.
+  static constexpr int64_t kStepsPerPriority = 256;
+
   // What is left of a step while it is planned.
   struct Budget {
     int64_t rows;
@@ -113,36 +118,47 @@ class Scheduler {
     int64_t kv_len = 0;
     Hash128 chain_key;
     int64_t num_keyed_pages = 0;
+    int64_t num_matched_pages = 0;  // found in the prefix index
   };
+  // What there are pages for.
+  enum class Room : uint8_t { kNone, kOneRow, kDrafts };
 
   using Order = std::map<ServiceOrder, Sequence*>;
 
+  Submission add_choice(const Request& request, int32_t choice, SeqId first);
+
   void plan_verifies(StepPlan& plan, Budget& budget);
   void plan_prefills(StepPlan& plan, Budget& budget);
-  void plan_admissions(StepPlan& plan, Budget& budget);
-  bool admit(Sequence& sequence, StepPlan& plan);
-  bool take_pages(Sequence& sequence, const Start& start);
-  bool waits_for_leader(const Sequence& sequence) const;
-  Start find_start(const Sequence& sequence) const;
-  void add_slot_patch(const Sequence& sequence, StepPlan& plan) const;
-  void add_page_patch(Sequence& sequence, StepPlan& plan) const;
+  void add_verify(Sequence& sequence, int32_t num_drafts, StepPlan& plan);
   void add_chunk(Sequence& sequence, StepPlan& plan, Budget& budget);
-  void add_verify(Sequence& sequence, int32_t num_drafts, StepPlan& plan, Budget& budget);
+  void add_row(Sequence& sequence, PlanRow&& row, StepPlan& plan);
+  void add_page_patch(Sequence& sequence, StepPlan& plan) const;
   void constrain(Sequence& sequence, PlanRow& row) const;
-  bool reserve(Sequence& sequence, bool drafts, int32_t rounds);
-  bool make_room(Sequence& sequence);
+  bool reserve(Sequence& sequence, int32_t drafts, int32_t rounds);
+  Room make_room(Sequence& sequence);
   void preempt(Sequence& sequence);
   void choose_drafts(StepPlan& plan);
   void take_off(StepPlan& plan);
+  bool may_plan_ahead() const;
+
+  void plan_admissions(StepPlan& plan, Budget& budget);
+  bool waits_for_leader(const Sequence& sequence) const;
+  Start find_start(const Sequence& sequence) const;
+  bool take_start(Sequence& sequence, StepPlan& plan);
+  bool take_pages(Sequence& sequence, const Start& start);
+  void add_slot_patch(const Sequence& sequence, StepPlan& plan) const;
 
   void commit_row(Sequence& sequence, const FlightRow& planned, const RowResult& row);
-  void commit_chunk(Sequence& sequence, const FlightRow& planned, const RowResult& row);
+  bool is_end(const Sequence& sequence, TokenId token) const;
   std::optional<FinishReason> append(Sequence& sequence, TokenId token) const;
   void publish_pages(Sequence& sequence);
   void deliver(Sequence& sequence, TokenEvent&& event);
   void end(Sequence& sequence, FinishReason reason, TokenEvent&& last);
   void release(Sequence& sequence);
   Sequence* find(SeqId id) const;
+  int64_t num_draining() const {
+    return std::ssize(sequences_) - std::ssize(waiting_) - std::ssize(running_);
+  }
 
   SchedulerConfig config_;
   PagePool pool_;
@@ -153,8 +169,11 @@ class Scheduler {
   Order running_;
   std::vector<SlotIndex> free_slots_;
   std::deque<Flight> in_flight_;  // planned, not yet committed; oldest first
+  Flight next_flight_;            // being planned
+  int32_t max_drafts_now_ = 0;    // that the rows of the last full plan left room for
   int64_t next_id_ = 1;
   int64_t next_round_ = 1;
+  int64_t step_ = 0;  // plans, empty ones too: what waiting is counted in
   SchedulerStats stats_;
 };
 

@@ -46,7 +46,7 @@ std::string to_json_line(const StepResult& result) {
                     {"drafted", row.drafted},
                     {"accepted", row.accepted},
                     {"kv_len", row.kv_len},
-                    {"num_drafts", row.num_drafts}});
+                    {"drafts", to_json(row.drafts)}});
   }
   const Json line = {{"result", result.round}, {"rows", rows}};
   return line.dump();

@@ -11,12 +11,12 @@
 
 namespace talon {
 
-// New rows of one sequence on top of its cached positions. Either tokens of a prefix (`tokens` is not
-// empty), or a verify: the pending token and the first `num_drafts` of the drafts that the runner
-// holds for the slot, both of which only the runner needs to know.
+// New rows of one sequence on top of its cached positions. Either tokens of a prefix (`tokens` is
+// not empty), or a verify: the pending token and the first `num_drafts` of the drafts that the
+// runner holds for the slot, both of which only the runner needs to know.
 //
-// In a plan made ahead the scheduler does not know how the round before it ends: `first_position` is
-// then a lower bound, and a verify takes as many of the `num_drafts` rows as drafts are held.
+// In a plan made ahead the scheduler does not know how the round before it ends: `first_position`
+// is then a lower bound, and a verify takes as many of the `num_drafts` rows as drafts are held.
 struct PlanRow {
   SeqId sequence;
   SlotIndex slot;
@@ -38,7 +38,7 @@ struct PlanRow {
 // A sequence enters a slot: whatever the slot held is forgotten.
 struct SlotPatch {
   SlotIndex slot;
-  int64_t kv_len = 0;  // positions that its first pages hold already
+  int64_t kv_len = 0;            // positions that its first pages hold already
   SamplingSettings sampling;     // seed: of this choice
   int64_t min_end_index = 0;     // ids of `end_ids` are not drawn for tokens below this index
   std::vector<TokenId> end_ids;  // empty if nothing is held back
@@ -61,8 +61,8 @@ struct PageCopy {
 };
 
 struct StepPlan {
-  int64_t round = 0;   // counts plans, from 1
-  bool ahead = false;  // made while the round before it was unread
+  int64_t round = 0;                    // counts plans, from 1
+  bool ahead = false;                   // made while the round before it was unread
   std::vector<SlotPatch> slot_patches;  // applied first
   std::vector<PagePatch> page_patches;
   std::vector<PageCopy> page_copies;
@@ -78,8 +78,8 @@ struct RowResult {
   std::vector<TokenId> tokens;
   int32_t drafted = 0;  // draft rows verified
   int32_t accepted = 0;
-  int64_t kv_len = 0;           // the runner's, after the step
-  std::vector<TokenId> drafts;  // held for the next round
+  int64_t kv_len = 0;                             // the runner's, after the step
+  std::vector<TokenId> drafts;                    // held for the next round
   std::vector<PositionLogprobs> logprobs;         // one a token, if asked for
   std::vector<PositionLogprobs> prompt_logprobs;  // one a row of the chunk but those without a
                                                   //   token after them, if asked for

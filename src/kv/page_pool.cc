@@ -134,8 +134,8 @@ void PagePool::check_integrity() const {
     const Page& page = pages_[id];
     cached += page.cached ? 1 : 0;
     TALON_CHECK(!page.cached || page.cacheable, "page {} is cached and not cacheable", id);
-    TALON_CHECK((page.references == 0) == (is_free[id] || page.cached), "page {}: {} references", id,
-                page.references);
+    TALON_CHECK((page.references == 0) == (is_free[id] || page.cached), "page {}: {} references",
+                id, page.references);
   }
   int32_t listed = 0;
   for (int32_t id = pages_[0].newer; id != 0; id = pages_[static_cast<size_t>(id)].newer) {

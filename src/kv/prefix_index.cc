@@ -39,19 +39,19 @@ bool PrefixIndex::publish(const Hash128& key, PageId page) {
   return is_new;
 }
 
-std::vector<PageId> PrefixIndex::match(const Hash128& root, std::span<const TokenId> tokens) const {
-  std::vector<PageId> found;
-  Hash128 key = root;
+PrefixIndex::Match PrefixIndex::match(const Hash128& root, std::span<const TokenId> tokens) const {
+  Match match{.pages = {}, .key = root};
   while (tokens.size() >= kPageTokens) {
-    key = page_key(key, tokens.first(kPageTokens));
+    const Hash128 key = page_key(match.key, tokens.first(kPageTokens));
     const auto it = pages_.find(key);
     if (it == pages_.end()) {
       break;
     }
-    found.push_back(it->second);
+    match.pages.push_back(it->second);
+    match.key = key;
     tokens = tokens.subspan(kPageTokens);
   }
-  return found;
+  return match;
 }
 
 void PrefixIndex::clear() {

@@ -33,8 +33,13 @@ class PrefixIndex {
   // Makes a page in use findable. False if the key is known already (the page stays private).
   bool publish(const Hash128& key, PageId page);
 
-  // The pages of the longest known prefix of full pages of `tokens`; no reference is taken.
-  std::vector<PageId> match(const Hash128& root, std::span<const TokenId> tokens) const;
+  // The pages of the longest known prefix of full pages of `tokens`, and the key of the last one
+  // (`root` if there is none). No reference is taken.
+  struct Match {
+    std::vector<PageId> pages;
+    Hash128 key;
+  };
+  Match match(const Hash128& root, std::span<const TokenId> tokens) const;
 
   // Forgets everything: cached pages become free.
   void clear();

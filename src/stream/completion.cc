@@ -30,7 +30,6 @@ Completion complete(LocalModel& model, const CompletionRequest& request, const S
   Request engine_request{.prompt = model.tokenizer->encode(request.prompt),
                          .max_tokens = request.max_tokens,
                          .ignore_eos = request.ignore_eos,
-                         .stop_token_ids = {},
                          .max_drafts = request.max_drafts};
   completion.prompt_tokens = std::ssize(engine_request.prompt);
   const Clock::time_point start = Clock::now();
@@ -39,7 +38,8 @@ Completion complete(LocalModel& model, const CompletionRequest& request, const S
     throw Error(ErrorCode::kInvalidArgument,
                 fmt::format("{}: {}", refusal->field, refusal->message));
   }
-  OutputProcessor output(*model.tokenizer, *model.engine, std::get<Submission>(std::move(answer)),
+  OutputProcessor output(*model.tokenizer, *model.engine,
+                         std::get<std::vector<Submission>>(std::move(answer)).front(),
                          request.output);
   Clock::time_point first_token = start;
   while (!output.finished()) {

@@ -78,8 +78,8 @@ struct Output {
 
 // Runs one request to its end on an idle engine.
 inline Output run(Engine& engine, const std::vector<TokenId>& prompt, int32_t max_tokens) {
-  auto answer = engine.submit({.prompt = prompt, .max_tokens = max_tokens, .stop_token_ids = {}});
-  const auto submission = std::get<Submission>(std::move(answer));
+  auto answer = engine.submit({.prompt = prompt, .max_tokens = max_tokens});
+  const Submission submission = std::get<std::vector<Submission>>(std::move(answer)).front();
   while (engine.step()) {
   }
   Output output;
