@@ -1,7 +1,10 @@
 // The running acceptance of one request: how likely its next round accepts at least i drafts.
 // Exponential averages of the conditional acceptance per position, started at a prior that one
-// unlucky round cannot overturn. Host only, a value: a request may start as a copy of an average
-// over all requests, which knows the head better than the prior does.
+// unlucky round cannot overturn. Host only, a value.
+//
+// A request is short and its own rounds teach little, so its estimate should start as a copy of one
+// that was fed with the rounds of all requests at kPooledRate: with a head far from the prior every
+// new request would else pay for the same lesson again.
 #pragma once
 
 #include <array>
@@ -13,11 +16,12 @@ namespace talon {
 
 class Survival {
  public:
-  static constexpr double kRequestRate = 0.1;   // about ten rounds: text changes within an answer
-  static constexpr double kPooledRate = 0.005;  // an average over the rounds of all requests
+  static constexpr double kRequestRate = 0.05;  // about 20 rounds: text changes in an answer
+  static constexpr double kPooledRate = 0.01;
 
   // `drafted` rows were verified, 0..7, and the first `accepted` of them stood. A position is seen
-  // only if the ones before it were accepted; others keep their average.
+  // only if the ones before it were accepted. Positions that were not drafted move a little towards
+  // the one before them, so that a policy which drafts few tries more when these are accepted.
   void observe(int32_t drafted, int32_t accepted, double rate = kRequestRate);
 
   // P(accepted >= position) for position in 1..7.
