@@ -50,7 +50,7 @@ struct SchedulerConfig {
   bool use_priorities = false;
   bool launch_ahead = false;           // reserve pages for two rounds; plan_ahead gives plans
   int32_t max_queue_len = 1;           // waiting sequences
-  std::vector<TokenId> end_token_ids;  // the model's end-of-answer ids
+  std::vector<TokenId> end_token_ids{};  // the model's end-of-answer ids
 };
 
 struct SchedulerStats {

@@ -27,34 +27,43 @@ SchedulerConfig small_config() {
   return {.num_pages = 5,
           .context_limit = 512,
           .vocab_size = 100,
-          .max_drafts = 3,
+          .max_sequences = 1,
           .max_rows = 128,
+          .max_logit_rows = 64,
+          .max_drafts = 3,
+          .has_drafter = true,
           .max_queue_len = 2,
           .end_token_ids = {kEnd}};
 }
 
 Request prompt_of(int64_t length, int32_t max_tokens = 100) {
   return {.prompt = std::vector<TokenId>(static_cast<size_t>(length), TokenId{1}),
-          .max_tokens = max_tokens,
-          .stop_token_ids = {}};
+          .max_tokens = max_tokens};
 }
 
-// Answers a plan of one row: `tokens` are what the row came to if it samples.
-StepResult answer(const StepPlan& plan, const std::vector<TokenId>& tokens) {
-  const PlanRow& row = plan.rows.front();
-  const int64_t valid = row.is_prefill() ? row.num_rows() : std::ssize(tokens);
-  return {.round = plan.round,
-          .rows = {{.sequence = row.sequence,
-                    .tokens = row.sample ? tokens : std::vector<TokenId>{},
-                    .drafted = row.num_drafts,
-                    .accepted = static_cast<int32_t>(std::ssize(tokens)) - 1,
-                    .kv_len = row.first_position + valid,
-                    .num_drafts = row.drafts_to_make}},
-          .times = {}};
+// Answers a plan: `tokens[i]` are what row i came to if it samples. The runner holds drafts 1, 1,
+// ..
+StepResult answer(const StepPlan& plan, const std::vector<std::vector<TokenId>>& tokens) {
+  StepResult result{.round = plan.round, .rows = {}, .times = {}};
+  for (size_t i = 0; i < plan.rows.size(); ++i) {
+    const PlanRow& row = plan.rows[i];
+    RowResult out;
+    out.sequence = row.sequence;
+    out.drafted = row.num_drafts;
+    if (row.sample) {
+      out.tokens = tokens.at(i);
+    }
+    out.accepted = std::max(0, static_cast<int32_t>(std::ssize(out.tokens)) - 1);
+    const int64_t valid = row.is_prefill() ? row.num_rows() : std::ssize(out.tokens);
+    out.kv_len = row.first_position + valid;
+    out.drafts.assign(static_cast<size_t>(row.drafts_to_make), TokenId{1});
+    result.rows.push_back(std::move(out));
+  }
+  return result;
 }
 
 Submission submit(Scheduler& scheduler, Request request) {
-  return std::get<Submission>(scheduler.add(std::move(request)));
+  return std::get<std::vector<Submission>>(scheduler.add(std::move(request))).front();
 }
 
 Refusal refused(Scheduler& scheduler, Request request) {
@@ -64,7 +73,7 @@ Refusal refused(Scheduler& scheduler, Request request) {
 // Plans and commits one step.
 StepPlan run(Scheduler& scheduler, const std::vector<TokenId>& tokens) {
   const StepPlan plan = scheduler.plan();
-  scheduler.commit(answer(plan, tokens));
+  scheduler.commit(answer(plan, {tokens}));
   scheduler.check_integrity();
   return plan;
 }
@@ -132,7 +141,7 @@ TEST_P(SchedulerCutTest, KeepsTokensUpToTheFirstHit) {
   EXPECT_EQ(event.tokens, param.kept);
   EXPECT_EQ(event.finish, param.reason);
   EXPECT_EQ(event.round.accepted, std::ssize(param.round) - 1) << "counted as verified";
-  EXPECT_EQ(scheduler.num_free_pages() == 4, param.reason.has_value());
+  EXPECT_EQ(scheduler.pool().num_available() == 4, param.reason.has_value());
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -182,7 +191,7 @@ TEST(SchedulerTest, StopsAtTheContextLimit) {
   EXPECT_EQ(request.events->try_pop()->finish, FinishReason::kLength);
 }
 
-TEST(SchedulerTest, RunsRequestsInOrderOneAtATime) {
+TEST(SchedulerTest, RunsRequestsInOrderWhenSlotsAreFew) {
   Scheduler scheduler(small_config());
   const Submission first = submit(scheduler, prompt_of(4, 1));
   const Submission second = submit(scheduler, prompt_of(5, 1));
@@ -207,7 +216,7 @@ TEST(SchedulerTest, CancelReturnsPagesAtOnce) {
   EXPECT_EQ(running.events->try_pop()->finish, FinishReason::kCancelled);
   EXPECT_EQ(waiting.events->try_pop()->finish, FinishReason::kCancelled);
   EXPECT_FALSE(running.events->try_pop().has_value());
-  EXPECT_EQ(scheduler.num_free_pages(), 4);
+  EXPECT_EQ(scheduler.pool().num_available(), 4);
   EXPECT_FALSE(scheduler.has_work());
 }
 
@@ -217,7 +226,7 @@ TEST(SchedulerTest, DropsTheResultOfACancelledSequence) {
   const StepPlan plan = scheduler.plan();
 
   scheduler.cancel(request.id);
-  scheduler.commit(answer(plan, ids({2})));
+  scheduler.commit(answer(plan, {ids({2})}));
 
   EXPECT_EQ(request.events->try_pop()->finish, FinishReason::kCancelled);
   EXPECT_FALSE(request.events->try_pop().has_value());
@@ -253,7 +262,7 @@ TEST(SchedulerDeathTest, AbortsWhenTheRunnerDisagrees) {
       {
         Scheduler scheduler(small_config());
         (void)submit(scheduler, prompt_of(4));
-        StepResult result = answer(scheduler.plan(), ids({2}));
+        StepResult result = answer(scheduler.plan(), {ids({2})});
         result.rows[0].kv_len += 1;
         scheduler.commit(result);
       },

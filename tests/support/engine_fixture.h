@@ -45,6 +45,7 @@ class EngineFixture : public testing::Test {
     config.draft_model_dir = *suite_dir / "head";
     config.num_speculative_tokens = num_drafts;
     config.max_model_len = 4096;
+    config.max_num_seqs = 8;
     return config;
   }
 
@@ -74,21 +75,47 @@ inline std::vector<TokenId> random_prompt(int64_t length, uint64_t seed) {
 struct Output {
   std::vector<TokenId> tokens;
   std::vector<KeptRound> rounds;
+  int32_t cached_tokens = 0;
 };
 
-// Runs one request to its end on an idle engine.
-inline Output run(Engine& engine, const std::vector<TokenId>& prompt, int32_t max_tokens) {
-  auto answer = engine.submit({.prompt = prompt, .max_tokens = max_tokens});
-  const Submission submission = std::get<std::vector<Submission>>(std::move(answer)).front();
-  while (engine.step()) {
-  }
+// All events that wait in the queue.
+inline Output drain(const Submission& submission) {
   Output output;
   while (const std::optional<TokenEvent> event = submission.events->try_pop()) {
     output.tokens.insert(output.tokens.end(), event->tokens.begin(), event->tokens.end());
     output.rounds.push_back({.round = event->round, .num_kept = std::ssize(event->tokens)});
+    output.cached_tokens += event->cached_tokens;
+  }
+  return output;
+}
+
+inline std::vector<Submission> submit(Engine& engine, Request request) {
+  auto answer = engine.submit(std::move(request));
+  return std::get<std::vector<Submission>>(std::move(answer));
+}
+
+// Runs requests together to their end; the outputs of all choices in order.
+inline std::vector<Output> run_all(Engine& engine, const std::vector<Request>& requests) {
+  std::vector<Submission> submissions;
+  for (const Request& request : requests) {
+    for (const Submission& submission : submit(engine, request)) {
+      submissions.push_back(submission);
+    }
+  }
+  while (engine.step()) {
   }
   engine.scheduler().check_integrity();
-  return output;
+  std::vector<Output> outputs;
+  outputs.reserve(submissions.size());
+  for (const Submission& submission : submissions) {
+    outputs.push_back(drain(submission));
+  }
+  return outputs;
+}
+
+// Runs one request to its end on an idle engine.
+inline Output run(Engine& engine, const std::vector<TokenId>& prompt, int32_t max_tokens) {
+  return run_all(engine, {{.prompt = prompt, .max_tokens = max_tokens}}).front();
 }
 
 }  // namespace talon::test
