@@ -84,7 +84,9 @@ test::StoredTensor& find(std::vector<test::StoredTensor>& tensors, const std::st
 void set_offsets(std::vector<test::StoredTensor>& tensors, const std::vector<int64_t>& offsets) {
   test::StoredTensor& map = find(tensors, "d2t");
   map.bytes.assign(map.bytes.size(), 0);
-  std::memcpy(map.bytes.data(), offsets.data(), offsets.size() * sizeof(int64_t));
+  if (!offsets.empty()) {
+    std::memcpy(map.bytes.data(), offsets.data(), offsets.size() * sizeof(int64_t));
+  }
 }
 
 TEST_F(Eagle3WeightsTest, BothNameLayoutsGiveTheSameWeights) {
