@@ -6,6 +6,7 @@
 #include "engine/engine.h"
 #include "model/memory_plan.h"
 #include "model/registry.h"
+#include "spec/auto_policy.h"
 #include "spec/registry.h"
 
 namespace talon {
@@ -80,7 +81,11 @@ std::unique_ptr<Engine> build_engine(const EngineConfig& config, const TokenFact
       .max_queue_len = config.max_queue_len,
       .end_token_ids = tokens.end_token_ids};
   auto runner = std::make_unique<Runner>(std::move(parts), sizes, memory.num_pages);
-  return std::make_unique<Engine>(std::move(runner), scheduler);
+  std::unique_ptr<SpecPolicy> policy;  // null: fixed, also until a cost table is measured
+  if (config.spec_policy == SpecPolicyKind::kAuto && !config.cost_table.empty()) {
+    policy = make_auto_policy(config.cost_table);
+  }
+  return std::make_unique<Engine>(std::move(runner), scheduler, std::move(policy));
 }
 
 }  // namespace talon

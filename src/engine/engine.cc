@@ -2,6 +2,8 @@
 
 #include <optional>
 
+#include "base/log.h"
+
 namespace talon {
 
 Engine::Engine(std::unique_ptr<Runner> runner,
@@ -39,10 +41,22 @@ void Engine::commit_oldest() {
     observer_(launched_.front(), result);
   }
   launched_.pop_front();
+  watch_acceptance(result);
   scheduler_.commit(result);
 #ifndef NDEBUG
   scheduler_.check_integrity();
 #endif
+}
+
+void Engine::watch_acceptance(const StepResult& result) {
+  for (const RowResult& row : result.rows) {
+    if (const std::optional<double> share = alarm_.observe(row.drafted, row.accepted)) {
+      log(LogLevel::kWarn, "engine",
+          "first_draft_accepted={:.3f} text=\"the drafter hardly ever agrees with its target: a "
+          "head of another checkpoint, wrong taps, or prompts without their template\"",
+          *share);
+    }
+  }
 }
 
 }  // namespace talon

@@ -21,6 +21,7 @@
 #include "engine/request.h"
 #include "engine/runner.h"
 #include "engine/scheduler.h"
+#include "spec/acceptance_alarm.h"
 
 namespace talon {
 
@@ -57,6 +58,7 @@ class Engine {
  private:
   void launch(StepPlan&& plan);
   void commit_oldest();
+  void watch_acceptance(const StepResult& result);
 
   std::unique_ptr<Runner> runner_;
   Scheduler scheduler_;
@@ -65,6 +67,7 @@ class Engine {
   int32_t max_sequences_;
   std::deque<StepPlan> launched_;  // unread, oldest first
   StepObserver observer_;
+  AcceptanceAlarm alarm_;
 };
 
 // What the engine needs to know of the tokenizer.

@@ -89,6 +89,7 @@ Submission Scheduler::add_choice(const Request& request, int32_t choice, SeqId f
   if (!request.constraints.empty()) {
     sequence.constraint = request.constraints[static_cast<size_t>(choice)];
   }
+  sequence.survival = pooled_survival_;
   sequence.tokens = request.prompt;
   sequence.prompt_len = std::ssize(request.prompt);
   sequence.prefill_len = sequence.prompt_len;
@@ -151,6 +152,7 @@ void Scheduler::commit_row(Sequence& sequence, const FlightRow& planned, const R
   TALON_CHECK(row.accepted >= 0 && row.accepted <= row.drafted, "{}", row.accepted);
   TALON_CHECK(std::ssize(row.tokens) == row.accepted + 1, "{} tokens", row.tokens.size());
   sequence.survival.observe(row.drafted, row.accepted);
+  pooled_survival_.observe(row.drafted, row.accepted, Survival::kPooledRate);
   TokenEvent event;
   event.round = {
       .is_prefill = planned.is_prefill, .drafted = row.drafted, .accepted = row.accepted};

@@ -48,8 +48,8 @@ struct SchedulerConfig {
   bool has_drafter = false;    // its planes lie in the pages, even if K is 0
   bool prefix_caching = true;
   bool use_priorities = false;
-  bool launch_ahead = false;           // reserve pages for two rounds; plan_ahead gives plans
-  int32_t max_queue_len = 1;           // waiting sequences
+  bool launch_ahead = false;             // reserve pages for two rounds; plan_ahead gives plans
+  int32_t max_queue_len = 1;             // waiting sequences
   std::vector<TokenId> end_token_ids{};  // the model's end-of-answer ids
 };
 
@@ -164,6 +164,7 @@ class Scheduler {
   PagePool pool_;
   PrefixIndex index_;
   std::unique_ptr<SpecPolicy> policy_;
+  Survival pooled_survival_;  // of all rounds: where a new sequence starts
   std::unordered_map<SeqId, std::unique_ptr<Sequence>> sequences_;
   Order waiting_;
   Order running_;

@@ -14,7 +14,8 @@ OutputProcessor::OutputProcessor(const text::Tokenizer& tokenizer,
     : engine_(engine),
       submission_(std::move(submission)),
       detokenizer_(tokenizer, settings.skip_special_tokens),
-      scanner_(settings.stop, false) {}
+      scanner_(settings.stop, settings.include_stop),
+      min_tokens_(settings.min_tokens) {}
 
 std::vector<TextSegment> OutputProcessor::drain() {
   std::vector<TextSegment> out;
@@ -27,11 +28,17 @@ std::vector<TextSegment> OutputProcessor::drain() {
 }
 
 void OutputProcessor::take(const TokenEvent& event, std::vector<TextSegment>& out) {
+  cached_tokens_ += event.cached_tokens;
+  prompt_logprobs_.insert(prompt_logprobs_.end(), event.prompt_logprobs.begin(),
+                          event.prompt_logprobs.end());
   KeptRound kept{.round = event.round, .num_kept = 0};
   bool stopped = false;
   for (size_t i = 0; i < event.tokens.size() && !stopped; ++i) {
     const bool is_draft = static_cast<int32_t>(i) < event.round.accepted;
     stopped = take_token(event.tokens[i], is_draft ? static_cast<int32_t>(i) + 1 : 0, out);
+    if (!event.logprobs.empty()) {
+      logprobs_.push_back(event.logprobs[i]);
+    }
     ++kept.num_kept;
   }
   if (!event.tokens.empty()) {
@@ -53,7 +60,7 @@ bool OutputProcessor::take_token(TokenId token,
   if (!piece.empty()) {
     origins_.push_back({.bytes = piece.size(), .draft_position = draft_position});
   }
-  release(scanner_.push(piece), out);
+  release(scanner_.push(piece, may_stop()), out);
   return scanner_.match().has_value();
 }
 
@@ -62,7 +69,7 @@ void OutputProcessor::end(FinishReason reason, std::vector<TextSegment>& out) {
   if (!rest.empty()) {
     origins_.push_back({.bytes = rest.size(), .draft_position = 0});
   }
-  release(scanner_.push(rest), out);
+  release(scanner_.push(rest, may_stop()), out);
   release(scanner_.finish(), out);
   finish_ = scanner_.match().has_value() ? FinishReason::kStop : reason;
 }

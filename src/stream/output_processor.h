@@ -4,7 +4,7 @@
 // One processor a request, used from one thread, the same for every command and the server. Stop
 // strings are found here and nowhere else: on a match it ends the request in the engine, and text,
 // token list and kept counters stop there. Tokens up to the one that completes the stop string
-// count as kept; the text ends before the string.
+// count as kept; the text ends before the string, or after it if asked.
 #pragma once
 
 #include <cstdint>
@@ -23,8 +23,10 @@
 namespace talon {
 
 struct OutputSettings {
-  std::vector<std::string> stop;  // each 1..256 bytes
+  std::vector<std::string> stop{};  // each 1..256 bytes
+  bool include_stop = false;        // the stop string is part of the text
   bool skip_special_tokens = true;
+  int32_t min_tokens = 0;  // stop strings do not end the answer before so many
 };
 
 // Text of one or more tokens of one origin: 0 = the target's own, i = draft i.
@@ -47,6 +49,10 @@ class OutputProcessor {
   bool finished() const { return finish_.has_value(); }
   FinishReason finish_reason() const { return *finish_; }         // once finished
   const std::vector<TokenId>& tokens() const { return tokens_; }  // kept ones
+  // One a kept token, if the request asked; positions 1, 2, .. of the prompt likewise.
+  const std::vector<PositionLogprobs>& logprobs() const { return logprobs_; }
+  const std::vector<PositionLogprobs>& prompt_logprobs() const { return prompt_logprobs_; }
+  int32_t cached_tokens() const { return cached_tokens_; }  // of the prompt
   SpecStats stats() const { return summarise(rounds_); }
 
  private:
@@ -54,6 +60,8 @@ class OutputProcessor {
   bool take_token(TokenId token, int32_t draft_position, std::vector<TextSegment>& out);
   void end(FinishReason reason, std::vector<TextSegment>& out);
   void release(std::string_view text, std::vector<TextSegment>& out);
+
+  bool may_stop() const { return std::ssize(tokens_) > min_tokens_; }
 
   // Where released text came from: `bytes` fed by tokens of one draft position, not yet released.
   struct Origin {
@@ -65,7 +73,11 @@ class OutputProcessor {
   Submission submission_;
   text::Detokenizer detokenizer_;
   text::StopScanner scanner_;
+  int32_t min_tokens_;
   std::vector<TokenId> tokens_;
+  std::vector<PositionLogprobs> logprobs_;
+  std::vector<PositionLogprobs> prompt_logprobs_;
+  int32_t cached_tokens_ = 0;
   std::vector<KeptRound> rounds_;
   std::deque<Origin> origins_;
   std::optional<FinishReason> finish_;
