@@ -4,8 +4,6 @@
 #include <chrono>
 
 #include "base/check.h"
-#include "ops/accept.h"
-#include "ops/argmax.h"
 
 namespace talon {
 namespace {
@@ -45,62 +43,39 @@ int32_t most_drafts(const StepPlan& plan) {
 
 }  // namespace
 
-Round::Round(const Model& model,
-             const Drafter* drafter,
-             ConstTensorView allowed,
-             const StepSizes& sizes,
-             const RoundState& state)
-    : model_(model),
-      drafter_(drafter),
-      allowed_(allowed),
+Round::Round(const RoundParts& parts, const StepSizes& sizes, const VerifierOptions& options)
+    : model_(parts.model),
+      drafter_(parts.drafter),
       sizes_(sizes),
-      state_(state),
-      arena_(arena_bytes(model, drafter, sizes)),
-      logits_(int64_t{4} * sizes.max_logit_rows() * model.limits().vocab_size),
-      taps_(dtype_bytes(activation_dtype(model.activation_type())) * sizes.max_rows *
-            tap_columns(model, drafter)),
-      features_(int64_t{4} * sizes.max_sequences * model.limits().hidden_size),
-      keys_(int64_t{8} * sizes.max_logit_rows()),
-      integers_(int64_t{4} * (sizes.max_logit_rows() + 5 * sizes.max_sequences)),
+      state_(parts.state),
+      verifier_(sizes, parts.allowed, parts.sampler, options),
+      arena_(arena_bytes(parts.model, parts.drafter, sizes)),
+      logits_(int64_t{4} * sizes.max_logit_rows() * parts.model.limits().vocab_size),
+      taps_(dtype_bytes(activation_dtype(parts.model.activation_type())) * sizes.max_rows *
+            tap_columns(parts.model, parts.drafter)),
+      features_(int64_t{4} * sizes.max_sequences * parts.model.limits().hidden_size),
+      integers_(int64_t{12} * sizes.max_sequences),
       new_drafts_(int64_t{4} * sizes.max_sequences * sizes.max_drafts) {
-  TALON_CHECK(allowed.size(0) == model.limits().vocab_size, "{}", to_string(allowed.shape()));
+  TALON_CHECK(parts.allowed.size(0) == parts.model.limits().vocab_size, "{}",
+              to_string(parts.allowed.shape()));
   auto* next = reinterpret_cast<int32_t*>(integers_.data());
   const auto take = [&next](int64_t count) {
     const TensorView view(next, Shape{count});
     next += count;
     return view;
   };
-  choices_ = take(sizes.max_logit_rows());
-  accepted_ = take(sizes.max_sequences);
-  next_token_ = take(sizes.max_sequences);
   last_rows_ = take(sizes.max_sequences);
   kv_len_ = take(sizes.max_sequences);
   active_ = take(sizes.max_sequences);
 }
 
-void Round::verify(Stream stream, const StepArrays& arrays) {
-  const int64_t num_choices = arrays.choice_rows.size(0);
-  const TensorView keys = keys_.view(DType::kU64, Shape{num_choices});
-  ops::argmax(stream,
-              {.keys = keys,
-               .logits = logits_.view(DType::kF32, Shape{num_choices, model_.limits().vocab_size}),
-               .allowed = allowed_});
-  for (int64_t r = 0; r < num_choices; ++r) {
-    choices_.as<int32_t>()[r] = ops::argmax_key_id(keys.as<uint64_t>()[r]);
-  }
-  const int64_t num_sequences = arrays.batch.num_sequences;
-  ops::accept(stream, {.accepted = accepted_.rows(0, num_sequences),
-                       .next_token = next_token_.rows(0, num_sequences),
-                       .choices = choices_.rows(0, num_choices),
-                       .first_choice = arrays.first_choice,
-                       .drafts = arrays.drafts,
-                       .num_drafts = arrays.num_drafts});
-}
-
 void Round::advance(const StepPlan& plan, const StepArrays& arrays) {
+  const auto* accepted_of = verifier_.accepted().as<int32_t>();
+  const auto* emitted = verifier_.emitted().as<int32_t>();
+  const auto* choices = verifier_.choices().as<int32_t>();
   for (int32_t b = 0; b < arrays.batch.num_sequences; ++b) {
     const PlanRow& row = plan.rows[static_cast<size_t>(b)];
-    const int32_t accepted = accepted_.as<int32_t>()[b];
+    const int32_t accepted = accepted_of[b];
     const int32_t rejected = arrays.num_drafts.as<int32_t>()[b] - std::max(accepted, 0);
     const int32_t num_valid = arrays.batch.query_lens.as<int32_t>()[b] - rejected;
     const int32_t kv_len = arrays.batch.kv_lens.as<int32_t>()[b] + num_valid;
@@ -115,18 +90,19 @@ void Round::advance(const StepPlan& plan, const StepArrays& arrays) {
     if (!sampled) {
       continue;
     }
-    state_.pending().as<int32_t>()[row.slot.value] = next_token_.as<int32_t>()[b];
-    // Every row that made a choice takes it as the token after itself: rows up to the last valid
-    // one see true tokens, rows past it are overwritten by the next round.
+    state_.pending().as<int32_t>()[row.slot.value] = verifier_.next_token().as<int32_t>()[b];
+    // Rows up to the last valid one take the token that was emitted there as the one after
+    // themselves. Rows past it are overwritten by the next round; any token serves.
     const int32_t first_choice = arrays.first_choice.as<int32_t>()[b];
     for (int32_t j = 0; j <= arrays.num_drafts.as<int32_t>()[b]; ++j) {
       const int32_t choice_row = arrays.choice_rows.as<int32_t>()[first_choice + j];
-      arrays.next_tokens.as<int32_t>()[choice_row] = choices_.as<int32_t>()[first_choice + j];
+      const int32_t token = emitted[first_choice + j];
+      arrays.next_tokens.as<int32_t>()[choice_row] = token >= 0 ? token : choices[first_choice + j];
     }
   }
 }
 
-void Round::extend(Stream stream, const StepArrays& arrays, KvStore& kv) {
+void Round::extend(Stream stream, const StepArrays& arrays, KvStore& kv, bool drafts_follow) {
   const int64_t num_sequences = arrays.batch.num_sequences;
   const DType dtype = activation_dtype(model_.activation_type());
   arena_.reset();
@@ -135,8 +111,10 @@ void Round::extend(Stream stream, const StepArrays& arrays, KvStore& kv) {
       {.batch = arrays.batch,
        .taps = taps_.view(dtype, Shape{arrays.batch.num_rows, tap_columns(model_, drafter_)}),
        .next_tokens = arrays.next_tokens,
-       .last_rows = last_rows_.rows(0, num_sequences),
-       .features = features_.view(dtype, Shape{num_sequences, model_.limits().hidden_size})},
+       .last_rows = drafts_follow ? last_rows_.rows(0, num_sequences) : ConstTensorView(),
+       .features = drafts_follow
+                       ? features_.view(dtype, Shape{num_sequences, model_.limits().hidden_size})
+                       : TensorView()},
       kv, arena_);
 }
 
@@ -172,23 +150,14 @@ StepResult Round::read_result(const StepPlan& plan, const StepArrays& arrays) co
   StepResult result{.round = plan.round, .rows = {}, .times = {}};
   for (int32_t b = 0; b < arrays.batch.num_sequences; ++b) {
     const PlanRow& row = plan.rows[static_cast<size_t>(b)];
-    const int32_t accepted = accepted_.as<int32_t>()[b];
-    RowResult out{.sequence = row.sequence,
-                  .tokens = {},
-                  .drafted = arrays.num_drafts.as<int32_t>()[b],
-                  .accepted = std::max(accepted, 0),
-                  .kv_len = kv_len_.as<int32_t>()[b],
-                  .drafts = {},
-                  .logprobs = {},
-                  .prompt_logprobs = {}};
+    RowResult out;
+    out.sequence = row.sequence;
+    out.kv_len = kv_len_.as<int32_t>()[b];
     const int32_t num_held = state_.num_drafts().as<int32_t>()[row.slot.value];
     for (int32_t i = 0; i < num_held; ++i) {
       out.drafts.emplace_back(state_.drafts().row<int32_t>(row.slot.value)[i]);
     }
-    const int32_t first_choice = arrays.first_choice.as<int32_t>()[b];
-    for (int32_t j = 0; j <= accepted; ++j) {
-      out.tokens.push_back(TokenId{choices_.as<int32_t>()[first_choice + j]});
-    }
+    verifier_.read(plan, arrays, b, out);
     result.rows.push_back(std::move(out));
   }
   return result;
@@ -198,13 +167,13 @@ StepResult Round::run(Stream stream, const StepPlan& plan, const StepArrays& arr
   PhaseTimes times;
   Lap lap;
   forward(stream, arrays, kv);
-  verify(stream, arrays);
+  verifier_.verify(stream, plan, arrays, logits(arrays));
   advance(plan, arrays);
   times.verify_us = lap.next();
   if (drafter_ != nullptr) {
-    extend(stream, arrays, kv);
-    times.extend_us = lap.next();
     const int32_t num_drafts = most_drafts(plan);
+    extend(stream, arrays, kv, num_drafts > 0);
+    times.extend_us = lap.next();
     if (num_drafts > 0) {
       draft(stream, arrays, kv, num_drafts);
       store_drafts(plan, num_drafts);
@@ -216,14 +185,15 @@ StepResult Round::run(Stream stream, const StepPlan& plan, const StepArrays& arr
   return result;
 }
 
+TensorView Round::logits(const StepArrays& arrays) const {
+  return logits_.view(DType::kF32,
+                      Shape{arrays.batch.logit_rows.size(0), model_.limits().vocab_size});
+}
+
 void Round::forward(Stream stream, const StepArrays& arrays, KvStore& kv) {
   const Batch& batch = arrays.batch;
   const DType dtype = activation_dtype(model_.activation_type());
-  const int64_t num_choices = arrays.choice_rows.size(0);
-  ForwardOutput out{
-      .logits = logits_.view(DType::kF32, Shape{num_choices, model_.limits().vocab_size}),
-      .tap_layers = {},
-      .taps = {}};
+  ForwardOutput out{.logits = logits(arrays), .tap_layers = {}, .taps = {}};
   if (drafter_ != nullptr) {
     out.tap_layers = drafter_->taps();
     out.taps = taps_.view(dtype, Shape{batch.num_rows, tap_columns(model_, drafter_)});

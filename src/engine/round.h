@@ -18,52 +18,54 @@
 #include "core/stream.h"
 #include "engine/batch_builder.h"
 #include "engine/round_state.h"
+#include "engine/sampler_state.h"
 #include "engine/step_plan.h"
+#include "engine/verifier.h"
 #include "kv/kv_store.h"
 #include "model/model.h"
 #include "spec/drafter.h"
 
 namespace talon {
 
+// All must outlive the round.
+struct RoundParts {
+  const Model& model;
+  const Drafter* drafter;   // may be null
+  ConstTensorView allowed;  // [V] u8: ids that may be chosen
+  const RoundState& state;
+  SamplerState& sampler;
+};
+
 class Round {
  public:
-  // References must outlive the round. `allowed` [V] u8: ids that may be chosen.
-  Round(const Model& model,
-        const Drafter* drafter,
-        ConstTensorView allowed,
-        const StepSizes& sizes,
-        const RoundState& state);
+  Round(const RoundParts& parts, const StepSizes& sizes, const VerifierOptions& options);
 
   // Runs the step of `arrays`, made from `plan`, and reads the result.
   StepResult run(Stream stream, const StepPlan& plan, const StepArrays& arrays, KvStore& kv);
 
  private:
+  TensorView logits(const StepArrays& arrays) const;
   void forward(Stream stream, const StepArrays& arrays, KvStore& kv);
-  void verify(Stream stream, const StepArrays& arrays);
   void advance(const StepPlan& plan, const StepArrays& arrays);
-  void extend(Stream stream, const StepArrays& arrays, KvStore& kv);
+  void extend(Stream stream, const StepArrays& arrays, KvStore& kv, bool drafts_follow);
   void draft(Stream stream, const StepArrays& arrays, KvStore& kv, int32_t num_drafts);
   void store_drafts(const StepPlan& plan, int32_t num_made);
   StepResult read_result(const StepPlan& plan, const StepArrays& arrays) const;
 
   const Model& model_;
   const Drafter* drafter_;
-  ConstTensorView allowed_;
   StepSizes sizes_;
   const RoundState& state_;
+  Verifier verifier_;
   Arena arena_;
-  Buffer logits_;          // [R, V] f32
-  Buffer taps_;            // [T, A * C]
-  Buffer features_;        // [B, C]
-  Buffer keys_;            // [R] u64
-  Buffer integers_;        // the [R] and [B] arrays below
-  TensorView choices_;     // [R] i32
-  TensorView accepted_;    // [B] i32, -1 where nothing was sampled
-  TensorView next_token_;  // [B] i32
-  TensorView last_rows_;   // [B] i32
-  TensorView kv_len_;      // [B] i32, advanced
-  TensorView active_;      // [B] i32
-  Buffer new_drafts_;      // [B, K] i32
+  Buffer logits_;         // [R, V] f32
+  Buffer taps_;           // [T, A * C]
+  Buffer features_;       // [B, C]
+  Buffer integers_;       // the [B] arrays below
+  TensorView last_rows_;  // [B] i32
+  TensorView kv_len_;     // [B] i32, advanced
+  TensorView active_;     // [B] i32
+  Buffer new_drafts_;     // [B, K] i32
 };
 
 }  // namespace talon

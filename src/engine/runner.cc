@@ -21,7 +21,10 @@ KvLayout joint_layout(const RunnerParts& parts) {
   return layout;
 }
 
-Runner::Runner(RunnerParts parts, const StepSizes& sizes, int32_t num_pages)
+Runner::Runner(RunnerParts parts,
+               const StepSizes& sizes,
+               int32_t num_pages,
+               const VerifierOptions& options)
     : parts_(std::move(parts)),
       stream_(*parts_.cpu),
       kv_(joint_layout(parts_), num_pages),
@@ -29,16 +32,22 @@ Runner::Runner(RunnerParts parts, const StepSizes& sizes, int32_t num_pages)
              sizes.max_drafts,
              static_cast<int32_t>(ceil_div(sizes.context_limit, kPageTokens)),
              kCpuDevice),
+      sampler_(sizes.max_sequences, parts_.model->limits().vocab_size),
       builder_(sizes, state_),
-      round_(*parts_.model,
-             parts_.drafter.get(),
-             ConstTensorView(parts_.allowed.data(), Shape{std::ssize(parts_.allowed)}),
+      round_({.model = *parts_.model,
+              .drafter = parts_.drafter.get(),
+              .allowed = ConstTensorView(parts_.allowed.data(), Shape{std::ssize(parts_.allowed)}),
+              .state = state_,
+              .sampler = sampler_},
              sizes,
-             state_) {}
+             options) {}
 
 void Runner::launch(const StepPlan& plan) {
   TALON_CHECK(finished_.size() < kMaxOutstanding, "round {} was not read", finished_.front().round);
   TALON_CHECK(!plan.empty(), "an empty plan");
+  for (const SlotPatch& patch : plan.slot_patches) {
+    sampler_.apply(patch);
+  }
   for (const PageCopy& copy : plan.page_copies) {
     kv_.copy_page(copy.from, copy.to);
   }

@@ -14,6 +14,7 @@
 #include "engine/batch_builder.h"
 #include "engine/round.h"
 #include "engine/round_state.h"
+#include "engine/sampler_state.h"
 #include "engine/step_plan.h"
 #include "kv/kv_store.h"
 #include "model/model.h"
@@ -33,7 +34,10 @@ KvLayout joint_layout(const RunnerParts& parts);
 
 class Runner {
  public:
-  Runner(RunnerParts parts, const StepSizes& sizes, int32_t num_pages);
+  Runner(RunnerParts parts,
+         const StepSizes& sizes,
+         int32_t num_pages,
+         const VerifierOptions& options = {});
 
   void launch(const StepPlan& plan);
   StepResult wait();
@@ -48,6 +52,7 @@ class Runner {
   Stream stream_;
   KvStore kv_;
   RoundState state_;
+  SamplerState sampler_;
   BatchBuilder builder_;
   Round round_;
   std::deque<StepResult> finished_;  // not yet read, oldest first

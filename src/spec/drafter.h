@@ -20,8 +20,9 @@ struct ExtendArgs {
   const Batch& batch;           // the target's batch of this step
   ConstTensorView taps;         // [T, A * C] from Model::forward
   ConstTensorView next_tokens;  // [T] i32: the token after each row
-  ConstTensorView last_rows;    // [B] i32: the row whose feature starts the chain; -1: none
-  TensorView features;          // out [B, C] activation type: carried features of these rows
+  // [B] i32: the row whose feature starts the chain; -1: none. Empty: nobody drafts in this step.
+  ConstTensorView last_rows;
+  TensorView features;  // out [B, C] activation type: carried features of these rows; or empty
 };
 
 struct DraftArgs {

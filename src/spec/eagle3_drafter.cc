@@ -105,6 +105,9 @@ void Eagle3Drafter::extend(Stream stream, const ExtendArgs& args, KvStore& kv, A
                                    .hidden = hidden,
                                    .positions = batch.positions,
                                    .write_slots = batch.write_slots});
+  if (args.last_rows.empty()) {
+    return;  // keys and values are written, and nobody wants a feature
+  }
   queries.row_sequence = batch.row_sequence;
   finish(step, take_last(step, queries, args.last_rows), args.features);
 }
