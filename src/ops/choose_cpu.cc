@@ -1,0 +1,385 @@
+#include "ops/choose.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <span>
+
+#include "base/check.h"
+#include "base/checked_int.h"
+#include "core/cpu_context.h"
+#include "core/cpu_path.h"
+#include "ops/argmax.h"
+#include "ops/cpu_loop.h"
+#include "ops/token_noise.h"
+
+namespace talon::ops::cpu {
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+// A choice that no more than its argmax is asked of is done by ops::argmax; this is the work on one
+// of the others, in units of the small ops: some passes over the row, with exponentials.
+constexpr int64_t kWorkPerLogit = 16;
+
+// Rows that one loop over the threads covers at most, whatever scratch there is.
+constexpr size_t kMaxRowsAtATime = 64;
+
+// One row on its way through the list in the header.
+class RowChoice {
+ public:
+  RowChoice(const ChooseArgs& args, int64_t choice, std::byte* scratch)
+      : args_(args),
+        choice_(choice),
+        slot_(args.rows.slots.as<int32_t>()[choice]),
+        flags_(args.slots.flags.as<int32_t>()[slot_]),
+        vocabulary_(args.logits.size(1)),
+        values_(reinterpret_cast<double*>(scratch)),
+        ids_(reinterpret_cast<int32_t*>(scratch + 8 * vocabulary_)),
+        bits_(reinterpret_cast<uint32_t*>(scratch + 12 * vocabulary_),
+              static_cast<size_t>(ceil_div(vocabulary_, 32))) {}
+
+  int32_t run() {
+    mask();
+    load();
+    const auto temperature = static_cast<double>(setting(args_.slots.temperature));
+    if (temperature == 0.0) {
+      return largest();
+    }
+    keep_finite(temperature);
+    if (num_left_ == 0) {
+      return settle_for_lowest();
+    }
+    keep_top_k();
+    keep_top_p();
+    keep_min_p();
+    write_law();
+    return draw();
+  }
+
+ private:
+  float setting(const ConstTensorView& array) const { return array.as<float>()[slot_]; }
+  bool has(SlotFlag flag) const { return (flags_ & flag) != 0; }
+  bool permits(int64_t id) const {
+    return ((bits_[static_cast<size_t>(id / 32)] >> (id % 32)) & 1U) != 0;
+  }
+  int32_t index() const { return args_.rows.indices.as<int32_t>()[choice_]; }
+
+  void mask() {
+    const auto* allowed = args_.allowed.as<uint8_t>();
+    std::fill(bits_.begin(), bits_.end(), 0U);
+    for (int64_t id = 0; id < vocabulary_; ++id) {
+      bits_[static_cast<size_t>(id / 32)] |= (allowed[id] != 0 ? 1U : 0U) << (id % 32);
+    }
+    if (!args_.rows.mask_rows.empty()) {
+      const int32_t row = args_.rows.mask_rows.as<int32_t>()[choice_];
+      if (row >= 0) {
+        intersect(args_.rows.masks.row<int32_t>(row));
+      }
+    }
+    if (has(kSlotHoldsEnds) && index() < args_.slots.min_end_index.as<int32_t>()[slot_]) {
+      hold_ends();
+    }
+    if (has(kSlotMasks)) {
+      intersect(args_.slots.masks.row<int32_t>(slot_));
+    }
+  }
+
+  void intersect(const int32_t* words) {
+    bool leaves_any = false;
+    for (size_t w = 0; w < bits_.size(); ++w) {
+      leaves_any = leaves_any || (bits_[w] & static_cast<uint32_t>(words[w])) != 0;
+    }
+    for (size_t w = 0; leaves_any && w < bits_.size(); ++w) {
+      bits_[w] &= static_cast<uint32_t>(words[w]);
+    }
+  }
+
+  void hold_ends() {
+    const int32_t* ends = args_.slots.end_ids.row<int32_t>(slot_);
+    int64_t num_held = 0;
+    for (int64_t i = 0; i < args_.slots.end_ids.size(1) && ends[i] >= 0; ++i) {
+      TALON_DCHECK(ends[i] < vocabulary_, "end id {}", ends[i]);
+      if (permits(ends[i])) {
+        bits_[static_cast<size_t>(ends[i] / 32)] &= ~(1U << (ends[i] % 32));
+        ids_[num_held++] = ends[i];
+      }
+    }
+    if (std::any_of(bits_.begin(), bits_.end(), [](uint32_t word) { return word != 0; })) {
+      return;
+    }
+    for (int64_t i = 0; i < num_held; ++i) {
+      bits_[static_cast<size_t>(ids_[i] / 32)] |= 1U << (ids_[i] % 32);
+    }
+  }
+
+  // The logits up to the temperature.
+  void load() {
+    const float* logits = args_.logits.row<float>(args_.rows.logit_rows.as<int32_t>()[choice_]);
+    for (int64_t id = 0; id < vocabulary_; ++id) {
+      const auto value = static_cast<double>(logits[id]);
+      values_[id] = value == value ? value : -kInfinity;
+    }
+    if (has(kSlotBiases)) {
+      const auto* ids = args_.slots.bias_ids.row<int32_t>(slot_);
+      const auto* biases = args_.slots.bias_values.row<float>(slot_);
+      for (int64_t i = 0; i < args_.slots.bias_ids.size(1) && ids[i] >= 0; ++i) {
+        TALON_DCHECK(ids[i] < vocabulary_, "a bias on id {}", ids[i]);
+        values_[ids[i]] += static_cast<double>(biases[i]);
+      }
+    }
+    if (has(kSlotPenalises)) {
+      penalise();
+    }
+  }
+
+  void penalise() {
+    const int32_t* counts = args_.slots.counts.row<int32_t>(slot_);
+    const int32_t num_before = args_.rows.num_before.as<int32_t>()[choice_];
+    const int32_t row = args_.rows.token_rows.as<int32_t>()[choice_];
+    TALON_DCHECK(num_before == 0 || (row >= num_before && row < args_.rows.tokens.size(0)),
+                 "{} drafts before row {}", num_before, row);
+    const std::span before(args_.rows.tokens.as<int32_t>() + (row + 1 - num_before),
+                           static_cast<size_t>(num_before));
+    for (int32_t id = 0; id < vocabulary_; ++id) {
+      int32_t count = counts[id];
+      for (const int32_t draft : before) {
+        count += draft == id ? 2 : 0;
+      }
+      if (count != 0) {
+        values_[id] = penalised(values_[id], count);
+      }
+    }
+  }
+
+  double penalised(double value, int32_t count) const {
+    const auto repetition = static_cast<double>(setting(args_.slots.repetition));
+    const int32_t generated = count / 2;
+    value = value > 0.0 ? value / repetition : value * repetition;
+    if (generated > 0) {
+      value -= static_cast<double>(setting(args_.slots.frequency)) * generated;
+      value -= static_cast<double>(setting(args_.slots.presence));
+    }
+    return value;
+  }
+
+  int32_t lowest() const {
+    for (int32_t id = 0; id < vocabulary_; ++id) {
+      if (permits(id)) {
+        return id;
+      }
+    }
+    return -1;
+  }
+
+  int32_t settle_for_lowest() {
+    const int32_t id = lowest();
+    if (id >= 0) {
+      ids_[num_left_++] = id;
+      values_[id] = largest_ = 0.0;
+    }
+    write_law();
+    return id;
+  }
+
+  int32_t largest() const {
+    int32_t best = lowest();
+    for (int32_t id = best + 1; best >= 0 && id < vocabulary_; ++id) {
+      if (values_[id] > values_[best] && permits(id)) {
+        best = id;
+      }
+    }
+    return best;
+  }
+
+  // Fills ids_ with what may be drawn, ascending, and divides by the temperature. A finite stand-in
+  // for infinity keeps differences defined.
+  void keep_finite(double temperature) {
+    num_left_ = 0;
+    for (int32_t id = 0; id < vocabulary_; ++id) {
+      if (values_[id] > -kInfinity && permits(id)) {
+        values_[id] = std::min(values_[id] / temperature, std::numeric_limits<double>::max());
+        ids_[num_left_++] = id;
+      }
+    }
+    largest_ = -kInfinity;
+    for (int64_t i = 0; i < num_left_; ++i) {
+      largest_ = std::max(largest_, values_[ids_[i]]);
+    }
+  }
+
+  double weight(int32_t id) const { return std::exp(values_[id] - largest_); }
+
+  auto falling() const {
+    return [values = values_](int32_t a, int32_t b) {
+      return values[a] > values[b] || (values[a] == values[b] && a < b);
+    };
+  }
+
+  void keep_top_k() {
+    const int64_t top_k = args_.slots.top_k.as<int32_t>()[slot_];
+    if (top_k > 0 && top_k < num_left_) {
+      std::nth_element(ids_, ids_ + top_k, ids_ + num_left_, falling());
+      num_left_ = top_k;
+    }
+  }
+
+  // Sorts no more than it needs, piece by piece: a nucleus is a small part of the vocabulary.
+  void keep_top_p() {
+    const auto top_p = static_cast<double>(setting(args_.slots.top_p));
+    if (!(top_p < 1.0)) {
+      return;
+    }
+    double total = 0.0;
+    for (int64_t i = 0; i < num_left_; ++i) {
+      total += weight(ids_[i]);
+    }
+    double mass = 0.0;
+    int64_t piece = 64;
+    for (int64_t begin = 0; begin < num_left_; piece *= 4) {
+      const int64_t end = std::min(num_left_, begin + piece);
+      std::nth_element(ids_ + begin, ids_ + end, ids_ + num_left_, falling());
+      std::sort(ids_ + begin, ids_ + end, falling());
+      for (; begin < end; ++begin) {
+        mass += weight(ids_[begin]);
+        if (mass >= top_p * total) {
+          num_left_ = begin + 1;
+          return;
+        }
+      }
+    }
+  }
+
+  void keep_min_p() {
+    const auto min_p = static_cast<double>(setting(args_.slots.min_p));
+    if (min_p > 0.0) {
+      const auto* last =
+          std::remove_if(ids_, ids_ + num_left_, [&](int32_t id) { return weight(id) < min_p; });
+      num_left_ = last - ids_;
+    }
+  }
+
+  void write_law() const {
+    if (args_.probabilities.empty()) {
+      return;
+    }
+    float* law = args_.probabilities.row<float>(choice_);
+    std::fill_n(law, vocabulary_, 0.0F);
+    double total = 0.0;
+    for (int64_t i = 0; i < num_left_; ++i) {
+      total += weight(ids_[i]);
+    }
+    for (int64_t i = 0; i < num_left_; ++i) {
+      law[ids_[i]] = static_cast<float>(weight(ids_[i]) / total);
+    }
+  }
+
+  // What cannot win with the largest noise gets none.
+  int32_t draw() const {
+    TokenNoise noise(args_.slots.seed.as<int64_t>()[slot_], index(), RngPurpose::kToken);
+    double best = -kInfinity;
+    int32_t best_id = -1;
+    for (int64_t i = 0; i < num_left_; ++i) {
+      const int32_t id = ids_[i];
+      if (values_[id] + TokenNoise::kLargestGumbel < best) {
+        continue;
+      }
+      const double score = values_[id] + noise.gumbel(id);
+      if (score > best || (score == best && id < best_id)) {
+        best = score;
+        best_id = id;
+      }
+    }
+    return best_id;
+  }
+
+  const ChooseArgs& args_;
+  int64_t choice_;
+  int32_t slot_;
+  int32_t flags_;
+  int64_t vocabulary_;
+  double* values_;            // [V] the logits, processed so far
+  int32_t* ids_;              // [num_left_]
+  std::span<uint32_t> bits_;  // [W] permitted ids
+  int64_t num_left_ = 0;
+  double largest_ = 0.0;  // of the values of ids_
+};
+
+bool is_argmax(const ChooseArgs& args, int64_t choice) {
+  const int32_t slot = args.rows.slots.as<int32_t>()[choice];
+  const int32_t flags = args.slots.flags.as<int32_t>()[slot];
+  const bool constrained =
+      !args.rows.mask_rows.empty() && args.rows.mask_rows.as<int32_t>()[choice] >= 0;
+  const bool holds_ends =
+      (flags & kSlotHoldsEnds) != 0 &&
+      args.rows.indices.as<int32_t>()[choice] < args.slots.min_end_index.as<int32_t>()[slot];
+  return args.slots.temperature.as<float>()[slot] == 0.0F && !constrained && !holds_ends &&
+         (flags & ~kSlotHoldsEnds) == 0;
+}
+
+// Choices [begin, end) stand in successive rows of logits.
+void choose_largest(CpuContext& context, const ChooseArgs& args, int64_t begin, int64_t end) {
+  const int64_t first = args.rows.logit_rows.as<int32_t>()[begin];
+  const ArgmaxArgs argmax_args = {.keys = args.keys.rows(begin, end - begin),
+                                  .logits = args.logits.rows(first, end - begin),
+                                  .allowed = args.allowed};
+  if (context.path() == CpuPath::kScalar) {
+    argmax(context, argmax_args);
+  } else {
+    argmax_fast(context, argmax_args);
+  }
+  for (int64_t c = begin; c < end; ++c) {
+    args.choices.as<int32_t>()[c] = argmax_key_id(args.keys.as<uint64_t>()[c]);
+  }
+}
+
+void choose_others(CpuContext& context, const ChooseArgs& args, std::span<const int64_t> choices) {
+  const int64_t work = kWorkPerLogit * args.logits.size(1);
+  for_rows(context, std::ssize(choices), work, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t choice = choices[static_cast<size_t>(i)];
+      std::byte* scratch = args.scratch.at(i).data();
+      args.choices.as<int32_t>()[choice] = RowChoice(args, choice, scratch).run();
+    }
+  });
+}
+
+}  // namespace
+
+void choose(CpuContext& context, const ChooseArgs& args) {
+  const auto* slots = args.rows.slots.as<int32_t>();
+  const auto* logit_rows = args.rows.logit_rows.as<int32_t>();
+  const int64_t num_choices = args.rows.slots.size(0);
+  const auto at_a_time = std::min(kMaxRowsAtATime, static_cast<size_t>(args.scratch.size(0)));
+  std::array<int64_t, kMaxRowsAtATime> others{};
+  size_t num_others = 0;
+  for (int64_t c = 0; c < num_choices;) {
+    if (slots[c] < 0) {
+      args.choices.as<int32_t>()[c++] = -1;
+      continue;
+    }
+    TALON_CHECK(slots[c] < args.slots.flags.size(0), "choice {} of slot {}", c, slots[c]);
+    TALON_CHECK(logit_rows[c] >= 0 && logit_rows[c] < args.logits.size(0),
+                "choice {} from row {} of {}", c, logit_rows[c], args.logits.size(0));
+    if (is_argmax(args, c)) {
+      int64_t end = c + 1;
+      while (end < num_choices && slots[end] >= 0 && logit_rows[end] == logit_rows[end - 1] + 1 &&
+             is_argmax(args, end)) {
+        ++end;
+      }
+      choose_largest(context, args, c, end);
+      c = end;
+      continue;
+    }
+    others[num_others++] = c++;
+    if (num_others == at_a_time) {
+      choose_others(context, args, std::span(others.data(), num_others));
+      num_others = 0;
+    }
+  }
+  choose_others(context, args, std::span(others.data(), num_others));
+}
+
+}  // namespace talon::ops::cpu
