@@ -1,0 +1,105 @@
+// From a step's raw logits to its tokens: a choice for every row that chooses, which drafts stand,
+// the tokens emitted, and the logprobs asked for. The rules of drawing are ops::choose's with the
+// settings of SamplerState; a draft stands if it is the target's own choice, which keeps the law of
+// what is emitted whatever the drafts are (spec/eagle3.md 10.2). With `acceptance_length` drafts
+// stand by decree instead.
+//
+// `verify` takes no memory and leaves results in arrays that the next one overwrites. Owned by a
+// runner's Round, used from its thread.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/ids.h"
+#include "core/arena.h"
+#include "core/buffer.h"
+#include "core/stream.h"
+#include "core/tensor_view.h"
+#include "engine/batch_builder.h"
+#include "engine/sampler_state.h"
+#include "engine/sampling.h"
+#include "engine/step_plan.h"
+
+namespace talon {
+
+struct VerifierOptions {
+  double acceptance_length = 0.0;  // forced acceptance: tokens a round, at least 1; 0: off
+};
+
+class Verifier {
+ public:
+  static constexpr int32_t kMaxTopLogprobs = 20;
+
+  // Both must outlive the verifier. `allowed` [V] u8: 1, the id has a token.
+  Verifier(const StepSizes& sizes,
+           ConstTensorView allowed,
+           SamplerState& sampler,
+           const VerifierOptions& options = {});
+
+  // `logits` [R, V] f32 of arrays.batch.logit_rows, only read.
+  void verify(Stream stream,
+              const StepPlan& plan,
+              const StepArrays& arrays,
+              ConstTensorView logits);
+
+  // Of the last step, N choices and B sequences. `emitted` holds a sequence's new token j at its
+  // choice j, and -1 at the choices of rejected rows; `accepted` is -1 where nothing was chosen.
+  TensorView choices() const { return choices_.rows(0, num_choices_); }          // [N] i32
+  TensorView emitted() const { return emitted_.rows(0, num_choices_); }          // [N] i32
+  TensorView accepted() const { return accepted_.rows(0, num_sequences_); }      // [B] i32
+  TensorView next_token() const { return next_token_.rows(0, num_sequences_); }  // [B] i32
+
+  // Fills in tokens, drafted, accepted and logprobs of sequence b.
+  void read(const StepPlan& plan, const StepArrays& arrays, int32_t b, RowResult& result) const;
+
+ private:
+  // Entries of ops::token_logprobs and their results.
+  struct Entries {
+    TensorView rows;          // [R] i32
+    TensorView tokens;        // [R] i32
+    TensorView num_top;       // [R] i32
+    TensorView logprobs;      // [R] f32
+    TensorView top_ids;       // [R, kMaxTopLogprobs] i32
+    TensorView top_logprobs;  // [R, kMaxTopLogprobs] f32
+  };
+
+  Entries take_entries(int64_t count);
+  void choose(Stream stream,
+              const StepPlan& plan,
+              const StepArrays& arrays,
+              ConstTensorView logits);
+  bool write_masks(const StepPlan& plan, const StepArrays& arrays);
+  void accept(Stream stream, const StepArrays& arrays);
+  void list_chosen(const StepPlan& plan, const StepArrays& arrays);
+  void list_prompt(const StepPlan& plan, const StepArrays& arrays);
+  void find_logprobs(Stream stream,
+                     const Entries& entries,
+                     int32_t count,
+                     ConstTensorView logits) const;
+  PositionLogprobs read_entry(const Entries& entries, int32_t index) const;
+
+  StepSizes sizes_;
+  ConstTensorView allowed_;
+  SamplerState& sampler_;
+  VerifierOptions options_;
+  int64_t vocab_size_;
+  Arena arena_;            // of the arrays that follow
+  TensorView choices_;     // [N] i32
+  TensorView emitted_;     // [N] i32
+  TensorView keys_;        // [N] u64
+  TensorView mask_rows_;   // [N] i32
+  TensorView masks_;       // [N, W] i32
+  TensorView accepted_;    // [B] i32
+  TensorView next_token_;  // [B] i32
+  TensorView scratch_;     // [L, ..] u8
+  Entries chosen_;         // rows and tokens are those of the choices
+  Entries prompt_;
+  std::vector<int32_t> first_prompt_;  // [B] a sequence's first entry of prompt_
+  int32_t num_choices_ = 0;
+  int32_t num_sequences_ = 0;
+  int32_t num_chosen_ = 0;  // entries of chosen_
+  int32_t num_prompt_ = 0;
+};
+
+}  // namespace talon
