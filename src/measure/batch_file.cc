@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "measure/report.h"
+#include "stream/offline_runner.h"
 
 namespace talon {
 namespace {
@@ -71,10 +72,10 @@ BatchLine parse_line(const std::string& text,
   return line;
 }
 
-std::string answer_line(LocalModel& model, const BatchLine& line) {
+std::string answer_line(const BatchLine& line, CompletionOutcome&& outcome, int32_t num_drafts) {
   try {
     Json answer = line.extra;
-    answer.update(completion_json(complete(model, line.request, {}), model.engine->max_drafts()));
+    answer.update(completion_json(completion_or_throw(std::move(outcome)), num_drafts));
     return answer.dump();
   } catch (const Error& error) {
     throw Error(error.code(), fmt::format("{}: {}", line.place, error.what()));
@@ -104,9 +105,15 @@ void run_batch_file(LocalModel& model,
     }
   }
   std::ostream& out = output.empty() ? std::cout : file;
+  std::vector<CompletionRequest> requests;
+  requests.reserve(lines.size());
   for (const BatchLine& line : lines) {
-    out << answer_line(model, line) << '\n' << std::flush;
+    requests.push_back(line.request);
   }
+  complete_all(model, requests, [&](int64_t index, CompletionOutcome&& outcome) {
+    const BatchLine& line = lines[static_cast<size_t>(index)];
+    out << answer_line(line, std::move(outcome), model.engine->max_drafts()) << '\n' << std::flush;
+  });
 }
 
 }  // namespace talon

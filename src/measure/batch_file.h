@@ -1,4 +1,5 @@
-// Offline batches: one JSON object a line in, one a line out, in the same order.
+// Offline batches: one JSON object a line in, one a line out, in the same order, as many at once as
+// the engine takes.
 //
 // A line has `prompt` (string) and may have `max_tokens`, `ignore_eos` and `stop` (a string or a
 // list), which replace the defaults given; other members are copied to the answer line, so that an
@@ -11,8 +12,8 @@
 
 namespace talon {
 
-// An empty `output` is standard output. Throws Error naming file, line and field before the first
-// line runs if any line is malformed.
+// An empty `output` is standard output. Throws Error naming file, line and field: before the first
+// line runs if any line is malformed, and in place of the answer if the engine refuses one.
 void run_batch_file(LocalModel& model,
                     const CompletionRequest& defaults,
                     const std::filesystem::path& input,

@@ -1,7 +1,6 @@
 #include "measure/bench_generate.h"
 
 #include <fmt/format.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <fstream>
@@ -11,26 +10,11 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/json.h"
-#include "core/thread_pool.h"
 #include "measure/report.h"
 #include "stream/completion.h"
 
 namespace talon {
 namespace {
-
-double median(std::vector<double> values) {
-  if (values.empty()) {
-    return 0.0;
-  }
-  std::sort(values.begin(), values.end());
-  const size_t middle = values.size() / 2;
-  return values.size() % 2 == 1 ? values[middle] : 0.5 * (values[middle - 1] + values[middle]);
-}
-
-Spread spread(const std::vector<double>& values) {
-  const auto [low, high] = std::minmax_element(values.begin(), values.end());
-  return {.median = median(values), .min = *low, .max = *high};
-}
 
 // What one engine did with all prompts of one kind in one pass.
 struct Pass {
@@ -107,16 +91,6 @@ std::vector<std::string> kinds_of(const std::vector<BenchPrompt>& prompts) {
   return kinds;
 }
 
-int64_t peak_memory_bytes() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return int64_t{usage.ru_maxrss} * 1024;
-}
-
-Json spread_json(const Spread& value) {
-  return {{"median", value.median}, {"min", value.min}, {"max", value.max}};
-}
-
 std::string required_string(const Json& line, const char* name, const std::string& place) {
   if (!line.is_object() || !line.contains(name) || !line[name].is_string()) {
     throw Error(ErrorCode::kCorruptFile,
@@ -173,9 +147,8 @@ BenchGenerateResult bench_generate(const BenchGenerateSettings& settings) {
     }
   }
   result.peak_memory_bytes = peak_memory_bytes();
-  result.cpu_path = cpu_path_name(settings.engine.cpu_path.value_or(detect_cpu_path()));
-  result.num_threads =
-      settings.engine.num_threads > 0 ? settings.engine.num_threads : num_usable_processors();
+  result.cpu_path = cpu_path_in_use(settings.engine);
+  result.num_threads = threads_in_use(settings.engine);
   result.num_speculative_tokens = num_drafts;
   return result;
 }

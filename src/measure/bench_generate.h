@@ -10,6 +10,7 @@
 
 #include "engine/config.h"
 #include "engine/spec_stats.h"
+#include "measure/median.h"
 
 namespace talon {
 
@@ -26,12 +27,6 @@ struct BenchGenerateSettings {
   std::vector<BenchPrompt> prompts;
   int32_t num_pairs = 10;  // runs over all prompts, each with and without the drafter
   int32_t max_tokens = 256;
-};
-
-struct Spread {
-  double median = 0.0;
-  double min = 0.0;
-  double max = 0.0;
 };
 
 // Figures of one kind of prompt.

@@ -4,9 +4,11 @@
 
 #include <chrono>
 #include <cmath>
+#include <utility>
 
 #include "base/hash.h"
 #include "measure/report.h"
+#include "stream/offline_runner.h"
 
 namespace talon {
 namespace {
@@ -35,6 +37,12 @@ Json stderr_json(const Accuracy& accuracy) {
           {"flexible_extract", accuracy.stderr_flexible()}};
 }
 
+CompletionRequest gsm8k_request(const EvalSettings& settings, const Gsm8kProblem& problem) {
+  return {.prompt = gsm8k_prompt(settings.examples, problem.question),
+          .max_tokens = settings.max_tokens,
+          .output = {.stop = {"Question:"}}};
+}
+
 }  // namespace
 
 double Accuracy::strict_match() const { return share(strict, count); }
@@ -47,14 +55,15 @@ EvalResult eval_gsm8k(LocalModel& model,
                       const EvalProgress& progress) {
   const auto start = std::chrono::steady_clock::now();
   EvalResult result;
+  result.synthetic_acceptance = model.synthetic_acceptance;
   HashStream digest;
+  std::vector<CompletionRequest> requests;
   for (const Gsm8kProblem& problem : settings.problems) {
-    const Completion completion =
-        complete(model,
-                 {.prompt = gsm8k_prompt(settings.examples, problem.question),
-                  .max_tokens = settings.max_tokens,
-                  .output = {.stop = {"Question:"}, .skip_special_tokens = true}},
-                 {});
+    requests.push_back(gsm8k_request(settings, problem));
+  }
+  complete_all(model, requests, [&](int64_t index, CompletionOutcome&& outcome) {
+    const Completion completion = completion_or_throw(std::move(outcome));
+    const Gsm8kProblem& problem = settings.problems[static_cast<size_t>(index)];
     digest.update(std::as_bytes(std::span(completion.tokens)));
     result.stats += completion.stats;
     result.completion_tokens += std::ssize(completion.tokens);
@@ -66,7 +75,7 @@ EvalResult eval_gsm8k(LocalModel& model,
     if (progress) {
       progress(result.all.count, result.all);
     }
-  }
+  });
   result.output_digest = to_hex(digest.digest());
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
   result.seconds = elapsed.count();
@@ -80,15 +89,18 @@ std::string eval_report_json(const EvalResult& result, int32_t num_speculative_t
                     {"accuracy", accuracy_json(accuracy)},
                     {"stderr", stderr_json(accuracy)}};
   }
-  const Json report = {{"limit", result.all.count},
-                       {"accuracy", accuracy_json(result.all)},
-                       {"stderr", stderr_json(result.all)},
-                       {"slices", slices},
-                       {"output_digest", result.output_digest},
-                       {"completion_tokens", result.completion_tokens},
-                       {"ended_by_length", result.num_cut},
-                       {"seconds", result.seconds},
-                       {"spec", spec_json(result.stats, num_speculative_tokens)}};
+  Json report = {{"limit", result.all.count},
+                 {"accuracy", accuracy_json(result.all)},
+                 {"stderr", stderr_json(result.all)},
+                 {"slices", slices},
+                 {"output_digest", result.output_digest},
+                 {"completion_tokens", result.completion_tokens},
+                 {"ended_by_length", result.num_cut},
+                 {"seconds", result.seconds},
+                 {"spec", spec_json(result.stats, num_speculative_tokens)}};
+  if (result.synthetic_acceptance) {
+    report["synthetic_acceptance"] = true;
+  }
   return report.dump(2);
 }
 
@@ -110,6 +122,9 @@ std::string eval_report_text(const EvalResult& result, int32_t num_speculative_t
     text += fmt::format("; K = {}: acceptance_rate {:.4f}, tokens_per_forward {:.3f}",
                         num_speculative_tokens, result.stats.acceptance_rate(),
                         result.stats.tokens_per_forward());
+  }
+  if (result.synthetic_acceptance) {
+    text += "\nacceptance was forced: the answers mean nothing";
   }
   return text + "\n";
 }

@@ -1,5 +1,5 @@
-// Runs a GSM8K-form file through a model, greedily, and scores it as lm-eval does
-// (measure/gsm8k.h). A file that names slices is scored per slice too.
+// Runs a GSM8K-form file through a model, greedily and many problems at once, and scores it as
+// lm-eval does (measure/gsm8k.h). A file that names slices is scored per slice too.
 #pragma once
 
 #include <cstdint>
@@ -40,9 +40,10 @@ struct EvalResult {
   int64_t completion_tokens = 0;
   double seconds = 0.0;
   int64_t num_cut = 0;  // answers that ended by length
+  bool synthetic_acceptance = false;
 };
 
-// Called after each problem with the number done and the score so far.
+// Called after each problem, in the order of the file, with the number done and the score so far.
 using EvalProgress = std::function<void(int64_t done, const Accuracy& so_far)>;
 
 EvalResult eval_gsm8k(LocalModel& model,

@@ -1,8 +1,13 @@
 // The JSON forms that commands and server share. Include from .cc files only.
 #pragma once
 
+#include <cstdint>
+#include <string>
+
 #include "base/json.h"
+#include "engine/config.h"
 #include "engine/spec_stats.h"
+#include "measure/median.h"
 #include "stream/completion.h"
 
 namespace talon {
@@ -11,7 +16,15 @@ namespace talon {
 // `num_speculative_tokens` is K; histogram and rates have K + 1 and K entries.
 Json spec_json(const SpecStats& stats, int32_t num_speculative_tokens);
 
-// text, token_ids, finish_reason, prompt_tokens, completion_tokens, spec, timings.
+// text, token_ids, finish_reason, prompt_tokens, completion_tokens, spec, timings; logprobs if
+// asked for; synthetic_acceptance if acceptance was forced.
 Json completion_json(const Completion& completion, int32_t num_speculative_tokens);
+
+// What the settings come to on this machine.
+std::string cpu_path_in_use(const EngineConfig& config);
+int32_t threads_in_use(const EngineConfig& config);
+int64_t peak_memory_bytes();  // of this process so far
+
+Json spread_json(const Spread& value);
 
 }  // namespace talon

@@ -74,7 +74,9 @@ TokenFacts token_facts(const text::Tokenizer& tokenizer, const std::filesystem::
   return facts;
 }
 
-void trace_to(const std::string& file, Engine& engine) {
+}  // namespace
+
+void trace_steps(Engine& engine, const std::string& file) {
   auto out = std::make_shared<std::ofstream>(file);
   if (!*out) {
     throw Error(ErrorCode::kNotFound, fmt::format("{}: cannot be written", file));
@@ -84,14 +86,13 @@ void trace_to(const std::string& file, Engine& engine) {
   });
 }
 
-}  // namespace
-
 LocalModel open_local_model(const EngineConfig& config) {
   LocalModel model;
   model.tokenizer = std::make_unique<text::Tokenizer>(text::Tokenizer::load(config.model_dir));
   model.engine = build_engine(config, token_facts(*model.tokenizer, config.model_dir));
+  model.synthetic_acceptance = config.acceptance_length > 0.0;
   if (!config.trace_file.empty()) {
-    trace_to(config.trace_file, *model.engine);
+    trace_steps(*model.engine, config.trace_file);
   }
   return model;
 }

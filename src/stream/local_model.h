@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <string>
 
 #include "engine/config.h"
 #include "engine/engine.h"
@@ -14,10 +15,15 @@ namespace talon {
 struct LocalModel {
   std::unique_ptr<text::Tokenizer> tokenizer;
   std::unique_ptr<Engine> engine;
+  bool synthetic_acceptance = false;  // acceptance is forced: what it says means nothing
 };
 
 // Throws Error naming file and field. End-of-answer ids come from generation_config.json, else
 // from config.json; a model that states none gets a warning.
 LocalModel open_local_model(const EngineConfig& config);
+
+// Writes plans and results of all further steps as JSON lines, in place of any other observer.
+// Throws Error if the file cannot be written.
+void trace_steps(Engine& engine, const std::string& file);
 
 }  // namespace talon

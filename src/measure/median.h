@@ -1,0 +1,31 @@
+// Summaries of repeated measurements.
+#pragma once
+
+#include <algorithm>
+#include <vector>
+
+namespace talon {
+
+// The middle value, or the mean of the two in the middle; 0 of nothing.
+inline double median(std::vector<double> values) {
+  if (values.empty()) {
+    return 0.0;
+  }
+  std::sort(values.begin(), values.end());
+  const size_t middle = values.size() / 2;
+  return values.size() % 2 == 1 ? values[middle] : 0.5 * (values[middle - 1] + values[middle]);
+}
+
+struct Spread {
+  double median = 0.0;
+  double min = 0.0;
+  double max = 0.0;
+};
+
+// Of at least one value.
+inline Spread spread(const std::vector<double>& values) {
+  const auto [low, high] = std::minmax_element(values.begin(), values.end());
+  return {.median = median(values), .min = *low, .max = *high};
+}
+
+}  // namespace talon
