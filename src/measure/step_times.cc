@@ -1,0 +1,301 @@
+#include "measure/step_times.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <variant>
+
+#include "base/check.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/rng.h"
+#include "kv/reach.h"
+#include "measure/median.h"
+#include "spec/auto_policy.h"
+
+namespace talon {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// Steps of one number of drafts within a cycle: one to make the drafts, then timed ones.
+constexpr int32_t kStepsPerVisit = 3;
+
+// Tokens that a request gains in a cycle if every draft is accepted.
+int64_t growth_per_cycle(int32_t max_drafts) {
+  return int64_t{kStepsPerVisit} * (max_drafts + 1) * (max_drafts + 2) / 2;
+}
+
+// The same number of drafts for every sequence, set from outside between steps.
+class PinnedPolicy final : public SpecPolicy {
+ public:
+  explicit PinnedPolicy(std::shared_ptr<const int32_t> num_drafts)
+      : num_drafts_(std::move(num_drafts)) {}
+
+  std::string_view name() const override { return "pinned"; }
+
+  void choose(std::span<const SpecRow> rows, std::span<int32_t> num_drafts) override {
+    std::transform(rows.begin(), rows.end(), num_drafts.begin(),
+                   [this](const SpecRow& row) { return std::min(*num_drafts_, row.max_drafts); });
+  }
+
+ private:
+  std::shared_ptr<const int32_t> num_drafts_;
+};
+
+// The drafts of a step that verifies and makes the same number for each of so many sequences.
+std::optional<int32_t> uniform_drafts(const StepPlan& plan, int32_t num_sequences) {
+  if (std::ssize(plan.rows) != num_sequences) {
+    return std::nullopt;
+  }
+  const int32_t num_drafts = plan.rows.front().num_drafts;
+  const bool uniform =
+      std::all_of(plan.rows.begin(), plan.rows.end(), [num_drafts](const PlanRow& row) {
+        return !row.is_prefill() && row.num_drafts == num_drafts &&
+               row.drafts_to_make == num_drafts;
+      });
+  return uniform ? std::optional(num_drafts) : std::nullopt;
+}
+
+// The least rows of a step that prompts get, for a guess at how many steps they take.
+constexpr int64_t kPromptRowsPerStep = 256;
+
+// One context does for a first table: drafts change what a step costs by its rows, less by theirs.
+constexpr int32_t kQuickContext = 192;
+
+class StepMeter {
+ public:
+  StepMeter(LocalModel& model, const StepGrid& grid)
+      : model_(model), engine_(*model.engine), grid_(grid) {
+    TALON_CHECK(!engine_.scheduler().has_work(), "the engine is not idle");
+    for (int32_t id = 0; id < model.tokenizer->vocabulary_size(); ++id) {
+      if (model.tokenizer->has_token(TokenId{id})) {
+        tokens_.emplace_back(id);
+      }
+    }
+    engine_.set_spec_policy(std::make_unique<PinnedPolicy>(num_drafts_));
+    engine_.observe(
+        [this](const StepPlan& plan, const StepResult& result) { observe(plan, result); });
+  }
+
+  ~StepMeter() {
+    engine_.observe({});
+    engine_.set_spec_policy(nullptr);
+    engine_.clear_prefix_cache();
+  }
+
+  StepMeter(const StepMeter&) = delete;
+  StepMeter& operator=(const StepMeter&) = delete;
+
+  void measure(int32_t num_sequences, int32_t context, std::vector<StepTimes>& out) {
+    num_sequences_ = num_sequences;
+    for (Samples& samples : samples_) {
+      samples = {};
+    }
+    *num_drafts_ = 0;
+    const std::vector<Submission> submissions = submit(num_sequences, context);
+    while (samples_[0].step.empty() && engine_.step()) {  // until all prompts are done
+    }
+    samples_[0] = {};
+    for (int32_t cycle = 0; cycle < grid_.num_cycles; ++cycle) {
+      for (int32_t k = 0; k <= engine_.max_drafts(); ++k) {
+        *num_drafts_ = k;
+        for (int32_t i = 0; i < kStepsPerVisit; ++i) {
+          engine_.step();
+        }
+      }
+    }
+    for (int32_t k = 0; k <= engine_.max_drafts(); ++k) {
+      out.push_back(times(num_sequences, context, k));
+    }
+    for (const Submission& submission : submissions) {
+      engine_.cancel(submission.id);
+    }
+    while (engine_.step()) {  // rounds that were launched ahead
+    }
+  }
+
+ private:
+  struct Samples {
+    std::vector<double> step;
+    std::vector<double> verify;
+    std::vector<double> extend;
+    std::vector<double> draft;
+    std::vector<double> host;
+  };
+
+  std::vector<Submission> submit(int32_t num_sequences, int32_t context) {
+    std::vector<Submission> submissions;
+    for (int32_t i = 0; i < num_sequences; ++i) {
+      Request request{.prompt = prompt(i, context)};
+      request.max_tokens = std::numeric_limits<int32_t>::max();  // the context ends them, or we
+      request.ignore_eos = true;
+      request.sampling = grid_.sampling;
+      request.sampling.seed = i;
+      auto answer = engine_.submit(std::move(request));
+      const auto* refusal = std::get_if<Refusal>(&answer);
+      if (refusal != nullptr) {
+        throw Error(ErrorCode::kInvalidArgument,
+                    fmt::format("cost table: {}: {}", refusal->field, refusal->message));
+      }
+      submissions.push_back(std::get<std::vector<Submission>>(std::move(answer)).front());
+    }
+    return submissions;
+  }
+
+  std::vector<TokenId> prompt(int32_t sequence, int32_t length) const {
+    std::vector<TokenId> out;
+    for (int32_t i = 0; i < length; ++i) {
+      const float at = uniform_float(static_cast<uint64_t>(sequence), static_cast<uint64_t>(i),
+                                     RngPurpose::kSynthetic);
+      out.push_back(tokens_[static_cast<size_t>(at * static_cast<float>(tokens_.size()))]);
+    }
+    return out;
+  }
+
+  void observe(const StepPlan& plan, const StepResult& result) {
+    const Clock::time_point now = Clock::now();
+    const double step_ms = std::chrono::duration<double, std::milli>(now - last_end_).count();
+    last_end_ = now;
+    const std::optional<int32_t> num_drafts = uniform_drafts(plan, num_sequences_);
+    if (!num_drafts.has_value()) {
+      return;
+    }
+    Samples& samples = samples_[static_cast<size_t>(*num_drafts)];
+    const PhaseTimes& times = result.times;
+    samples.step.push_back(step_ms);
+    samples.verify.push_back(times.verify_us * 1e-3);
+    samples.extend.push_back(times.extend_us * 1e-3);
+    samples.draft.push_back(times.draft_us * 1e-3);
+    const double phases_us = times.verify_us + times.extend_us + times.draft_us;
+    samples.host.push_back(std::max(0.0, step_ms - phases_us * 1e-3));
+  }
+
+  StepTimes times(int32_t num_sequences, int32_t context, int32_t num_drafts) const {
+    const Samples& samples = samples_[static_cast<size_t>(num_drafts)];
+    if (samples.step.empty()) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  fmt::format("cost table: the engine cannot run {} sequences of {} tokens at once",
+                              num_sequences, context));
+    }
+    return {.num_sequences = num_sequences,
+            .context = context,
+            .num_drafts = num_drafts,
+            .step_ms = median(samples.step),
+            .verify_ms = median(samples.verify),
+            .extend_ms = median(samples.extend),
+            .draft_ms = median(samples.draft),
+            .host_ms = median(samples.host)};
+  }
+
+  LocalModel& model_;
+  Engine& engine_;
+  const StepGrid& grid_;
+  std::vector<TokenId> tokens_;
+  std::shared_ptr<int32_t> num_drafts_ = std::make_shared<int32_t>(0);
+  int32_t num_sequences_ = 0;
+  std::array<Samples, kMaxDrafts + 1> samples_;
+  Clock::time_point last_end_ = Clock::now();
+};
+
+}  // namespace
+
+std::vector<StepTimes> measure_steps(LocalModel& model, const StepGrid& grid) {
+  std::vector<StepTimes> out;
+  StepMeter meter(model, grid);
+  for (const int32_t context : grid.contexts) {
+    for (const int32_t num_sequences : grid.num_sequences) {
+      meter.measure(num_sequences, context, out);
+    }
+  }
+  return out;
+}
+
+StepGrid fitting_grid(const Engine& engine, std::span<const int32_t> contexts) {
+  StepGrid grid;
+  const int32_t num_cycles = grid.num_cycles;
+  // While later prompts are computed the earlier requests go on, a token a step.
+  const auto fits = [&engine, num_cycles](int64_t num_sequences, int64_t context) {
+    const int64_t grown = context + num_cycles * growth_per_cycle(engine.max_drafts()) +
+                          num_sequences + num_sequences * context / kPromptRowsPerStep;
+    const int64_t pages = kv_reach(grown, engine.max_drafts(), 2) / kPageTokens + 1;
+    return grown < engine.context_limit() &&
+           num_sequences * pages <= engine.scheduler().pool().num_available();
+  };
+  const int32_t most = engine.max_sequences();
+  for (int32_t count = 1; count < 2 * most; count *= 2) {
+    const int32_t num_sequences = std::min(count, most);
+    if (fits(num_sequences, contexts.front()) || count == 1) {
+      grid.num_sequences.push_back(num_sequences);
+    }
+  }
+  for (const int32_t context : contexts) {
+    if (fits(grid.num_sequences.back(), context) || grid.contexts.empty()) {
+      grid.contexts.push_back(context);
+    }
+  }
+  return grid;
+}
+
+CostTable cost_table_of(std::span<const StepTimes> times) {
+  CostTable table;
+  const auto add = [](std::vector<int32_t>& axis, int32_t point) {
+    const auto at = std::lower_bound(axis.begin(), axis.end(), point);
+    if (at == axis.end() || *at != point) {
+      axis.insert(at, point);
+    }
+  };
+  for (const StepTimes& point : times) {
+    add(table.num_sequences, point.num_sequences);
+    add(table.contexts, point.context);
+    table.max_drafts = std::max(table.max_drafts, point.num_drafts);
+  }
+  const size_t num_drafts = static_cast<size_t>(table.max_drafts) + 1;
+  const size_t size = table.num_sequences.size() * table.contexts.size() * num_drafts;
+  TALON_CHECK(times.size() == size, "{} points of {}", times.size(), size);
+  table.step_ms.resize(size);
+  const auto place = [](const std::vector<int32_t>& axis, int32_t point) {
+    return static_cast<size_t>(std::lower_bound(axis.begin(), axis.end(), point) - axis.begin());
+  };
+  for (const StepTimes& point : times) {
+    const size_t row = place(table.num_sequences, point.num_sequences) * table.contexts.size() +
+                       place(table.contexts, point.context);
+    table.step_ms[row * num_drafts + static_cast<size_t>(point.num_drafts)] = point.step_ms;
+  }
+  return table;
+}
+
+CostTable measure_cost_table(LocalModel& model) {
+  const std::array context = {
+      static_cast<int32_t>(std::min<int64_t>(kQuickContext, model.engine->context_limit() / 2))};
+  StepGrid grid = fitting_grid(*model.engine, context);
+  grid.num_cycles = 2;
+  return cost_table_of(measure_steps(model, grid));
+}
+
+LocalModel open_measured_model(const EngineConfig& config) {
+  EngineConfig untraced = config;
+  untraced.trace_file.clear();  // the measured steps are no part of the run
+  LocalModel model = open_local_model(untraced);
+  if (config.spec_policy == SpecPolicyKind::kAuto && config.cost_table.empty() &&
+      model.engine->max_drafts() > 0) {
+    const Clock::time_point start = Clock::now();
+    CostTable table = measure_cost_table(model);
+    const std::chrono::duration<double> seconds = Clock::now() - start;
+    log(LogLevel::kInfo, "measure", "cost_table_s={:.2f} sequences={} contexts={}", seconds.count(),
+        table.num_sequences.size(), table.contexts.size());
+    model.engine->set_spec_policy(make_auto_policy(std::move(table)));
+  }
+  if (!config.trace_file.empty()) {
+    trace_steps(*model.engine, config.trace_file);
+  }
+  return model;
+}
+
+}  // namespace talon
