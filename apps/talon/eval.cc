@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "commands.h"
 #include "measure/eval_gsm8k.h"
+#include "measure/step_times.h"
 #include "model_flags.h"
 
 namespace talon {
@@ -50,7 +51,7 @@ void eval(const EvalFlags& flags) {
                               settings.examples.size()));
     }
   }
-  LocalModel model = open_local_model(resolve(flags.model));
+  LocalModel model = open_measured_model(resolve(flags.model));
   const EvalResult result =
       eval_gsm8k(model, settings, progress_bar(std::ssize(settings.problems)));
   const int32_t num_drafts = model.engine->max_drafts();

@@ -10,7 +10,9 @@
 #include "commands.h"
 #include "measure/batch_file.h"
 #include "measure/report.h"
+#include "measure/step_times.h"
 #include "model_flags.h"
+#include "sampling_flags.h"
 #include "stream/completion.h"
 #include "terminal.h"
 
@@ -41,7 +43,7 @@ std::string read_prompt(const GenerateFlags& flags) {
 }
 
 void generate(const GenerateFlags& flags) {
-  LocalModel model = open_local_model(resolve(flags.model));
+  LocalModel model = open_measured_model(resolve(flags.model));
   if (!flags.input.empty()) {
     run_batch_file(model, flags.request, flags.input, flags.output);
     return;
@@ -71,14 +73,12 @@ void register_generate(CLI::App& app) {
   source->add_option("--input", flags->input, "JSON lines with `prompt`, one answer line each");
   source->require_option(1);
   command->add_option("--output", flags->output, "answers of --input; default: standard output");
-  command->add_option("--max-tokens", flags->request.max_tokens, "longest answer")
-      ->capture_default_str();
-  command->add_flag("--ignore-eos,!--no-ignore-eos", flags->request.ignore_eos, "go on past it");
-  command->add_option("--stop", flags->request.output.stop, "stop string; may be repeated")
-      ->check([](const std::string& stop) {
-        return stop.empty() || stop.size() > 256 ? "stop: 1 to 256 bytes" : "";
-      });
+  add_sampling_flags(*command, flags->request);
   command->add_flag("--json,!--no-json", flags->json, "print one JSON object");
+  command
+      ->add_option("--logprobs", flags->request.num_logprobs,
+                   "with --json or --input: of each token and so many likeliest ones")
+      ->check(CLI::Range(0, 20));
   command->callback([flags] { generate(*flags); });
 }
 

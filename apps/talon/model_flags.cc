@@ -4,7 +4,10 @@
 #include <fmt/ranges.h>
 
 #include <array>
+#include <fstream>
+#include <sstream>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -27,6 +30,74 @@ bool wants_drafter(const ModelFlags& flags, bool has_drafter) {
   return has_drafter;
 }
 
+void add_scheduler_flags(CLI::App& app, ModelFlags& flags) {
+  EngineConfig& engine = flags.engine;
+  app.add_option("--max-num-seqs", engine.max_num_seqs, "running sequences, 1..1024")
+      ->capture_default_str();
+  app.add_option("--max-num-batched-tokens", engine.max_num_batched_tokens, "rows a step")
+      ->capture_default_str();
+  app.add_option("--long-prefill-token-threshold", engine.long_prefill_token_threshold,
+                 "rows one prompt may take a step; 0: no limit")
+      ->capture_default_str();
+  app.add_flag("--enable-prefix-caching,!--no-enable-prefix-caching", engine.enable_prefix_caching,
+               "requests share pages of equal prefixes; on unless --no-");
+  app.add_option("--scheduling-policy", flags.scheduling_policy, "order of service")
+      ->check(CLI::IsMember({"fcfs", "priority"}))
+      ->capture_default_str();
+  app.add_flag("--async-scheduling,!--no-async-scheduling", engine.async_scheduling,
+               "plan a step while the one before runs");
+  app.add_option("--max-queue-len", engine.max_queue_len, "waiting requests")
+      ->capture_default_str();
+}
+
+void add_speculation_flags(CLI::App& app, ModelFlags& flags) {
+  app.add_option("--num-speculative-tokens", flags.num_speculative_tokens, "drafts a round, 0..7")
+      ->capture_default_str();
+  app.add_option("--spec-decode-policy", flags.spec_policy,
+                 "fixed: always so many; auto: fewer where they do not pay")
+      ->check(CLI::IsMember({"fixed", "auto"}))
+      ->capture_default_str();
+  app.add_option("--spec-decode-cost-table", flags.cost_table,
+                 "of `talon bench step`, for auto; default: measured at the start");
+  CLI::Option* length =
+      app.add_option("--spec-decode-acceptance-length", flags.engine.acceptance_length,
+                     "force so many tokens a forward, 1..K+1; the text means nothing then");
+  app.add_option("--spec-decode-acceptance-rate", flags.acceptance_rate,
+                 "force this share of drafts, 0..1: length 1 + K * rate")
+      ->check(CLI::Range(0.0, 1.0))
+      ->excludes(length);
+}
+
+CostTable read_cost_table(const std::string& file) {
+  std::ifstream in(file, std::ios::binary);
+  if (!in) {
+    throw Error(ErrorCode::kNotFound, fmt::format("{}: cannot be read", file));
+  }
+  std::stringstream text;
+  text << in.rdbuf();
+  Result<CostTable> table = parse_cost_table(text.str());
+  if (!table.ok()) {
+    throw Error(ErrorCode::kCorruptFile, fmt::format("{}: {}", file, table.message()));
+  }
+  return std::move(table).value();
+}
+
+// How drafts are chosen and, for benchmarks, how many of them stand.
+void resolve_speculation(const ModelFlags& flags, EngineConfig& config) {
+  config.spec_policy = flags.spec_policy == "auto" ? SpecPolicyKind::kAuto : SpecPolicyKind::kFixed;
+  if (!flags.cost_table.empty()) {
+    config.cost_table = read_cost_table(flags.cost_table);
+  }
+  if (flags.acceptance_rate.has_value()) {
+    config.acceptance_length = 1.0 + config.num_speculative_tokens * *flags.acceptance_rate;
+  }
+  if (config.acceptance_length > 0.0 && config.draft_model_dir.empty()) {
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        "spec-decode-acceptance-length: there is no drafter whose drafts could be accepted");
+  }
+}
+
 }  // namespace
 
 void add_model_flags(CLI::App& app, ModelFlags& flags) {
@@ -35,15 +106,13 @@ void add_model_flags(CLI::App& app, ModelFlags& flags) {
   app.add_option("--draft-model", flags.draft_model, "EAGLE-3 head folder; implies eagle3");
   app.add_option("--method", flags.method, "how to draft")
       ->check(CLI::IsMember({"eagle3", "none"}));
-  app.add_option("--num-speculative-tokens", flags.num_speculative_tokens, "drafts a round, 0..7")
-      ->capture_default_str();
   app.add_option("--dtype", flags.dtype, "activations and KV")
       ->check(CLI::IsMember({"auto", "bf16", "float32"}))
       ->capture_default_str();
   app.add_option("--max-model-len", engine.max_model_len, "prompt and output; 0: the model's limit")
       ->capture_default_str();
-  app.add_option("--max-num-batched-tokens", engine.max_num_batched_tokens, "rows a step")
-      ->capture_default_str();
+  add_scheduler_flags(app, flags);
+  add_speculation_flags(app, flags);
   app.add_option("--kv-cache-bytes", engine.kv_cache_bytes, "cap of the KV pool")
       ->capture_default_str();
   app.add_option("--threads", engine.num_threads, "of the CPU pool; 0: all processors")
@@ -72,6 +141,9 @@ EngineConfig resolve(const ModelFlags& flags) {
   if (wants_drafter(flags, !head.empty())) {
     config.draft_model_dir = head;
   }
+  config.scheduling_policy =
+      flags.scheduling_policy == "priority" ? SchedulingPolicy::kPriority : SchedulingPolicy::kFcfs;
+  resolve_speculation(flags, config);
   const std::vector<std::string> faults = validate(config);
   if (!faults.empty()) {
     throw Error(ErrorCode::kInvalidArgument, fmt::format("{}", fmt::join(faults, "; ")));

@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "engine/config.h"
@@ -17,7 +18,11 @@ struct ModelFlags {
   int32_t num_speculative_tokens = 3;
   std::string dtype = "auto";
   std::string cpu_path;
-  EngineConfig engine;  // the flags that need no translation
+  std::string scheduling_policy = "fcfs";
+  std::string spec_policy = "fixed";
+  std::string cost_table;                 // a file
+  std::optional<double> acceptance_rate;  // of drafts, forced
+  EngineConfig engine;                    // the flags that need no translation
 };
 
 void add_model_flags(CLI::App& app, ModelFlags& flags);

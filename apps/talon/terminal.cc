@@ -34,6 +34,9 @@ void Terminal::show_statistics(const Completion& completion, int32_t num_drafts)
                         num_drafts, 100.0 * completion.stats.acceptance_rate(),
                         completion.stats.tokens_per_forward());
   }
+  if (completion.synthetic_acceptance) {
+    line += "; acceptance was forced, the text means nothing";
+  }
   fmt::print(out_, "\n");
   std::fflush(out_);
   // Statistics are not part of the text: a pipe gets the text alone.
