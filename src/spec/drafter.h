@@ -25,6 +25,17 @@ struct ExtendArgs {
   TensorView features;  // out [B, C] activation type: carried features of these rows; or empty
 };
 
+// How sequences that are not greedy draw their drafts (ops/draw_draft.h). Without `slots` all
+// drafts are greedy.
+struct DraftSampling {
+  ConstTensorView slots;        // [B] i32
+  ConstTensorView seeds;        // [S] i64
+  ConstTensorView temperature;  // [S] f32, 0: greedy
+  TensorView laws;  // out [S, K', V] f32, K' >= K: by slot, over the target's ids, the law
+                    //   that each draft was drawn from. Empty: the drafts share the
+                    //   target's noise and no law is kept
+};
+
 struct DraftArgs {
   TensorView features;         // [B, C] in: from extend; overwritten by the chain
   ConstTensorView kv_len;      // [B] i32: valid positions after the step's acceptance
@@ -32,6 +43,7 @@ struct DraftArgs {
   ConstTensorView page_table;  // [B, P] i32
   int32_t context_limit;
   TensorView drafts;  // out [B, K] i32, K >= 1; rows of inactive sequences are undefined
+  DraftSampling sampling{};
 };
 
 class Drafter {

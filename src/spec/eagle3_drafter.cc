@@ -13,6 +13,7 @@
 #include "ops/argmax.h"
 #include "ops/attention.h"
 #include "ops/draft_input.h"
+#include "ops/draw_draft.h"
 #include "ops/gated_activation.h"
 #include "ops/gather_rows.h"
 #include "ops/key_tokens.h"
@@ -118,10 +119,10 @@ void Eagle3Drafter::draft(Stream stream, const DraftArgs& args, KvStore& kv, Are
   TALON_CHECK(num_sequences <= kMaxSequences, "{} sequences", num_sequences);
   TALON_CHECK(num_drafts >= 1 && num_drafts <= kMaxDrafts, "{} drafts", num_drafts);
   const Step step{.stream = stream, .kv = kv, .arena = arena, .page_table = args.page_table};
-  choose(step, args.features, args.drafts.columns(0, 1));
+  choose(step, args, 0);
   for (int32_t i = 1; i < num_drafts; ++i) {
     chain_step(step, args, i);
-    choose(step, args.features, args.drafts.columns(i, 1));
+    choose(step, args, i);
   }
 }
 
@@ -272,9 +273,11 @@ void Eagle3Drafter::chain_step(const Step& step, const DraftArgs& args, int32_t 
   finish(step, queries, args.features);
 }
 
-// The head's greedy choice for each feature.
-void Eagle3Drafter::choose(const Step& step, ConstTensorView features, TensorView tokens) const {
+// The head's choice for each feature: draft `number`. A sequence that samples gets the greedy one
+// first and then its draw.
+void Eagle3Drafter::choose(const Step& step, const DraftArgs& args, int32_t number) const {
   const Arena::Scope scope(step.arena);
+  const ConstTensorView features = args.features;
   const int64_t num_rows = features.size(0);
   const Shape vocabulary{config_.draft_vocab_size};
   const TensorView logits = step.arena.take(DType::kF32, Shape{num_rows, vocabulary[0]});
@@ -296,9 +299,43 @@ void Eagle3Drafter::choose(const Step& step, ConstTensorView features, TensorVie
               {.keys = keys,
                .logits = logits,
                .allowed = masks ? allowed_.view(DType::kU8, vocabulary) : TensorView{}});
-  ops::key_tokens(step.stream, {.tokens = tokens,
+  ops::key_tokens(step.stream, {.tokens = args.drafts.columns(number, 1),
                                 .keys = keys,
                                 .map = maps ? map_.view(DType::kI32, vocabulary) : TensorView{}});
+  if (!args.sampling.slots.empty()) {
+    draw(step, args, number, logits);
+  }
+}
+
+void Eagle3Drafter::draw(const Step& step,
+                         const DraftArgs& args,
+                         int32_t number,
+                         ConstTensorView logits) const {
+  const DraftSampling& sampling = args.sampling;
+  const Shape vocabulary{config_.draft_vocab_size};
+  TensorView laws;
+  if (!sampling.laws.empty()) {
+    const int64_t size = sampling.laws.size(2);
+    TALON_CHECK(size == config_.vocab_size && number < sampling.laws.size(1),
+                "laws {} for draft {} over {} ids", to_string(sampling.laws.shape()), number,
+                config_.vocab_size);
+    laws = sampling.laws.reshaped(Shape{sampling.laws.size(0), sampling.laws.size(1) * size})
+               .columns(number * size, size);
+  }
+  const bool masks = allowed_.num_bytes() > 0;
+  const bool maps = map_.num_bytes() > 0;
+  ops::draw_draft(step.stream,
+                  {.tokens = args.drafts.columns(number, 1),
+                   .laws = laws,
+                   .logits = logits,
+                   .allowed = masks ? allowed_.view(DType::kU8, vocabulary) : TensorView{},
+                   .map = maps ? map_.view(DType::kI32, vocabulary) : TensorView{},
+                   .slots = sampling.slots,
+                   .active = args.active,
+                   .kv_len = args.kv_len,
+                   .seeds = sampling.seeds,
+                   .temperature = sampling.temperature,
+                   .number = number});
 }
 
 int64_t Eagle3Drafter::scratch_bytes(int32_t num_rows, int32_t num_sequences) const {

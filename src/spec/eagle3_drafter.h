@@ -71,7 +71,8 @@ class Eagle3Drafter final : public Drafter {
   Queries take_last(const Step& step, const Queries& all, ConstTensorView last_rows) const;
   void finish(const Step& step, const Queries& queries, TensorView features) const;
   void chain_step(const Step& step, const DraftArgs& args, int32_t index) const;
-  void choose(const Step& step, ConstTensorView features, TensorView tokens) const;
+  void choose(const Step& step, const DraftArgs& args, int32_t number) const;
+  void draw(const Step& step, const DraftArgs& args, int32_t number, ConstTensorView logits) const;
 
   Eagle3Weights weights_;
   Eagle3Config config_;

@@ -213,7 +213,8 @@ std::vector<std::vector<int32_t>> StepDriver::draft(const Drafting& drafting) {
                    .active = array_view(drafting.active),
                    .page_table = arrays.batch().page_table,
                    .context_limit = options_.context_limit,
-                   .drafts = TensorView(drafts.data(), Shape{num_sequences, drafting.num_drafts})},
+                   .drafts = TensorView(drafts.data(), Shape{num_sequences, drafting.num_drafts}),
+                   .sampling = drafting.sampling},
                   kv_, scratch);
   TALON_CHECK(scratch.used() == 0, "drafting kept {} bytes", scratch.used());
   last_scratch_ = scratch.high_water();

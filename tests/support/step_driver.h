@@ -96,6 +96,7 @@ class StepDriver {
     std::vector<int32_t> active;
     std::vector<std::vector<int32_t>> pages;
     int32_t num_drafts = 1;
+    DraftSampling sampling{};
   };
   // [B] of K ids.
   std::vector<std::vector<int32_t>> draft(const Drafting& drafting);
