@@ -199,6 +199,7 @@ std::vector<std::vector<int32_t>> StepDriver::draft(const Drafting& drafting) {
   RowsCopy features = drafting.features;
   const int64_t num_sequences = features.num_rows;
   std::vector<StepSequence> tables;
+  tables.reserve(drafting.pages.size());
   for (const std::vector<int32_t>& pages : drafting.pages) {
     tables.push_back({.tokens = {}, .kv_len = 0, .pages = pages, .logit_rows = {}});
   }
