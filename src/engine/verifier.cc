@@ -10,6 +10,7 @@
 #include "ops/emit_tokens.h"
 #include "ops/force_accept.h"
 #include "ops/token_logprobs.h"
+#include "ops/verify_block.h"
 
 namespace talon {
 namespace {
@@ -48,6 +49,11 @@ Verifier::Verifier(const StepSizes& sizes,
   TALON_CHECK(options.acceptance_length == 0.0 || options.acceptance_length >= 1.0,
               "an acceptance length of {}", options.acceptance_length);
   const int64_t count = max_choices(sizes);
+  if (options.draws == DraftDraws::kOwn) {
+    const int64_t num_slots = sampler.views().flags.size(0);
+    target_laws_ = Buffer(4 * count * vocab_size_, allowed.device());
+    draft_laws_ = Buffer(4 * num_slots * sizes.max_drafts * vocab_size_, allowed.device());
+  }
   choices_ = arena_.take(DType::kI32, Shape{count});
   emitted_ = arena_.take(DType::kI32, Shape{count});
   keys_ = arena_.take(DType::kU64, Shape{count});
@@ -92,8 +98,12 @@ void Verifier::choose(Stream stream,
                       const StepArrays& arrays,
                       ConstTensorView logits) {
   const bool has_masks = write_masks(plan, arrays);
+  const bool wants_laws = options_.draws == DraftDraws::kOwn;
   ops::choose(stream,
               {.choices = choices(),
+               .probabilities =
+                   wants_laws ? target_laws_.view(DType::kF32, Shape{num_choices_, vocab_size_})
+                              : TensorView{},
                .logits = logits,
                .allowed = allowed_,
                .rows = {.slots = arrays.choice_slots,
@@ -151,6 +161,9 @@ void Verifier::accept(Stream stream, const StepArrays& arrays) {
                          .first_choice = arrays.first_choice,
                          .drafts = arrays.drafts,
                          .num_drafts = arrays.num_drafts});
+    if (options_.draws == DraftDraws::kOwn && sizes_.max_drafts > 0) {
+      verify_block(stream, arrays);
+    }
   }
   ops::emit_tokens(stream, {.emitted = emitted(),
                             .accepted = accepted(),
@@ -158,6 +171,37 @@ void Verifier::accept(Stream stream, const StepArrays& arrays) {
                             .first_choice = arrays.first_choice,
                             .drafts = arrays.drafts,
                             .num_drafts = arrays.num_drafts});
+}
+
+void Verifier::verify_block(Stream stream, const StepArrays& arrays) {
+  const DraftSampling sampling = draft_sampling(arrays.slots);
+  ops::verify_block(
+      stream, {.accepted = accepted(),
+               .next_token = next_token(),
+               .target_laws = target_laws_.view(DType::kF32, Shape{num_choices_, vocab_size_}),
+               .draft_laws = sampling.laws,
+               .choices = choices(),
+               .first_choice = arrays.first_choice,
+               .indices = arrays.choice_indices,
+               .drafts = arrays.drafts,
+               .num_drafts = arrays.num_drafts,
+               .slots = arrays.slots,
+               .seeds = sampling.seeds,
+               .temperature = sampling.temperature});
+}
+
+DraftSampling Verifier::draft_sampling(ConstTensorView slots) const {
+  if (options_.draws == DraftDraws::kGreedy) {
+    return {};
+  }
+  const ops::SlotSampling views = sampler_.views();
+  DraftSampling sampling{
+      .slots = slots, .seeds = views.seed, .temperature = views.temperature, .laws = {}};
+  if (options_.draws == DraftDraws::kOwn) {
+    sampling.laws =
+        draft_laws_.view(DType::kF32, Shape{views.seed.size(0), sizes_.max_drafts, vocab_size_});
+  }
+  return sampling;
 }
 
 // An entry a choice, if any is asked for; the ones of rejected rows are passed over, as they emit

@@ -2,7 +2,7 @@
 // the tokens emitted, and the logprobs asked for. The rules of drawing are ops::choose's with the
 // settings of SamplerState; a draft stands if it is the target's own choice, which keeps the law of
 // what is emitted whatever the drafts are (spec/eagle3.md 10.2). With `acceptance_length` drafts
-// stand by decree instead.
+// stand by decree instead; drafts drawn with noise of their own are verified as a block.
 //
 // `verify` takes no memory and leaves results in arrays that the next one overwrites. Owned by a
 // runner's Round, used from its thread.
@@ -20,11 +20,22 @@
 #include "engine/sampler_state.h"
 #include "engine/sampling.h"
 #include "engine/step_plan.h"
+#include "spec/drafter.h"
 
 namespace talon {
 
+// How the drafts of sequences that sample are made. Greedy sequences always have greedy drafts.
+enum class DraftDraws : uint8_t {
+  kGreedy,  // the drafter's likeliest
+  kShared,  // drawn with the noise of the target's own draw: they agree more often, and tokens are
+            //   those of kGreedy
+  kOwn,     // drawn with noise of their own and verified as a block: the law is the same, the
+            //   tokens of a seed are others, and laws of [N, V] and [S, K, V] f32 are held
+};
+
 struct VerifierOptions {
   double acceptance_length = 0.0;  // forced acceptance: tokens a round, at least 1; 0: off
+  DraftDraws draws = DraftDraws::kGreedy;
 };
 
 class Verifier {
@@ -42,6 +53,10 @@ class Verifier {
               const StepPlan& plan,
               const StepArrays& arrays,
               ConstTensorView logits);
+
+  // For DraftArgs of the sequences in `slots` [B] i32. Laws written so are those of the drafts that
+  // the next step with the slot verifies.
+  DraftSampling draft_sampling(ConstTensorView slots) const;
 
   // Of the last step, N choices and B sequences. `emitted` holds a sequence's new token j at its
   // choice j, and -1 at the choices of rejected rows; `accepted` is -1 where nothing was chosen.
@@ -71,6 +86,7 @@ class Verifier {
               ConstTensorView logits);
   bool write_masks(const StepPlan& plan, const StepArrays& arrays);
   void accept(Stream stream, const StepArrays& arrays);
+  void verify_block(Stream stream, const StepArrays& arrays);
   void list_chosen(const StepPlan& plan, const StepArrays& arrays);
   void list_prompt(const StepPlan& plan, const StepArrays& arrays);
   void find_logprobs(Stream stream,
@@ -93,6 +109,8 @@ class Verifier {
   TensorView accepted_;    // [B] i32
   TensorView next_token_;  // [B] i32
   TensorView scratch_;     // [L, ..] u8
+  Buffer target_laws_;     // [N, V] f32, for kOwn
+  Buffer draft_laws_;      // [S, K, V] f32, for kOwn
   Entries chosen_;         // rows and tokens are those of the choices
   Entries prompt_;
   std::vector<int32_t> first_prompt_;  // [B] a sequence's first entry of prompt_
