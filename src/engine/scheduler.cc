@@ -29,7 +29,7 @@ std::string_view finish_reason_name(FinishReason reason) {
 }
 
 Scheduler::Scheduler(const SchedulerConfig& config, std::unique_ptr<SpecPolicy> policy)
-    : config_(config), pool_(config.num_pages), index_(pool_) {
+    : config_(config), pool_(config.num_pages), index_(pool_, config.has_drafter) {
   const int64_t room = int64_t{config.num_pages - 1} * kPageTokens;
   const int64_t verify_rows = int64_t{config.max_sequences} * (config.max_drafts + 1);
   TALON_CHECK(config.context_limit <= room, "a context of {} tokens does not fit {} positions",
@@ -209,7 +209,8 @@ void Scheduler::publish_pages(Sequence& sequence) {
     const auto page = static_cast<size_t>(sequence.num_keyed_pages);
     sequence.chain_key =
         page_key(sequence.chain_key, tokens.subspan(page * kPageTokens, kPageTokens));
-    (void)index_.publish(sequence.chain_key, sequence.pages.pages()[page]);
+    (void)index_.publish(sequence.chain_key, sequence.pages.pages()[page],
+                         tokens[(page + 1) * kPageTokens]);
     ++sequence.num_keyed_pages;
   }
 }

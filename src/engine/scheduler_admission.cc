@@ -58,19 +58,22 @@ Scheduler::Start Scheduler::find_start(const Sequence& sequence) const {
   }
   const std::span<const TokenId> tokens(sequence.tokens);
   PrefixIndex::Match match =
-      index_.match(start.chain_key, tokens.first(static_cast<size_t>(reusable)));
+      index_.match(start.chain_key, tokens.first(static_cast<size_t>(reusable)),
+                   tokens[static_cast<size_t>(reusable)]);
+  start.num_matched_pages = std::ssize(match.pages);
+  start.kv_len = start.num_matched_pages * kPageTokens;
   start.shared = std::move(match.pages);
   start.chain_key = match.key;
-  start.num_keyed_pages = std::ssize(start.shared);
-  start.num_matched_pages = start.num_keyed_pages;
-  start.kv_len = start.num_keyed_pages * kPageTokens;
   if (config_.has_drafter && !start.shared.empty()) {
     // The drafter's entry at a page's last position depends on the token after the page, which the
-    // key does not cover: a private copy, and that one row again.
+    // key does not cover: a private copy, and that one row again. The copy is published if its
+    // successor is new.
     start.copied = start.shared.back();
     start.shared.pop_back();
+    start.chain_key = match.key_before;
     --start.kv_len;
   }
+  start.num_keyed_pages = std::ssize(start.shared);
   return start;
 }
 

@@ -108,6 +108,74 @@ TEST(PrefixIndexTest, KeepsTheFirstOfTwoEqualPages) {
   EXPECT_EQ(pool.num_cached(), 1);
 }
 
+// Publishes the first page of `tokens` from a fresh page, made before `successor`.
+PageId publish_before(PrefixIndex& index,
+                      PagePool& pool,
+                      std::span<const TokenId> tokens,
+                      TokenId successor) {
+  const PageId page = *pool.allocate();
+  EXPECT_TRUE(index.publish(page_key(root_key(""), tokens.first(kPageTokens)), page, successor));
+  return page;
+}
+
+TEST(PrefixIndexTest, InsideAMatchTheSuccessorFollows) {
+  PagePool pool(8);
+  PrefixIndex index(pool, /*by_successor=*/true);
+  std::vector<TokenId> tokens = tokens_of(257);
+  tokens[128] = TokenId{2};
+  const PageId other = publish_before(index, pool, tokens, TokenId{3});
+  const PageId second = *pool.allocate();
+  const Hash128 first_key = page_key(root_key(""), std::span(tokens).first(128));
+  const Hash128 key = page_key(first_key, std::span(tokens).subspan(128, 128));
+  ASSERT_TRUE(index.publish(key, second, TokenId{1}));
+
+  // The first page was made before another token: a match may end with it, but not go on.
+  const PrefixIndex::Match cut = index.match(root_key(""), std::span(tokens).first(256));
+  EXPECT_THAT(cut.pages, ElementsAre(other));
+  EXPECT_EQ(cut.key, first_key);
+  EXPECT_EQ(cut.key_before, root_key(""));
+
+  const PageId right = publish_before(index, pool, tokens, TokenId{2});
+  const PrefixIndex::Match whole = index.match(root_key(""), std::span(tokens).first(256));
+  EXPECT_THAT(whole.pages, ElementsAre(right, second));
+  EXPECT_EQ(whole.key, key);
+  EXPECT_EQ(whole.key_before, first_key);
+  index.check_integrity();
+  for (const PageId page : {other, second, right}) {
+    pool.release(page);
+  }
+}
+
+TEST(PrefixIndexTest, PagesOfOneKeyAreForgottenOneByOne) {
+  PagePool pool(4);
+  PrefixIndex index(pool, /*by_successor=*/true);
+  const std::vector<TokenId> tokens = tokens_of(128);
+  std::vector<PageId> pages;
+  for (const int32_t successor : {1, 2, 3}) {
+    pages.push_back(publish_before(index, pool, tokens, TokenId{successor}));
+  }
+  for (const size_t i : {size_t{1}, size_t{2}, size_t{0}}) {
+    pool.release(pages[i]);
+  }
+  const auto found = [&](int32_t successor) {
+    return index.match(root_key(""), tokens, TokenId{successor}).pages;
+  };
+
+  EXPECT_THAT(found(2), ElementsAre(pages[1]));
+  EXPECT_EQ(*pool.allocate(), pages[1]) << "the middle of the list";
+  EXPECT_THAT(found(2), ElementsAre(pages[2])) << "the newest that is left";
+  index.check_integrity();
+  EXPECT_EQ(*pool.allocate(), pages[2]) << "the newest";
+  EXPECT_THAT(found(2), ElementsAre(pages[0]));
+  index.check_integrity();
+  EXPECT_EQ(*pool.allocate(), pages[0]);
+  EXPECT_THAT(found(1), IsEmpty());
+  index.check_integrity();
+  for (const PageId page : pages) {
+    pool.release(page);
+  }
+}
+
 TEST(PrefixIndexTest, ClearForgetsCachedPagesAndThoseInUse) {
   PagePool pool(4);
   PrefixIndex index(pool);
