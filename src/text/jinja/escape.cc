@@ -1,0 +1,36 @@
+#include "text/jinja/escape.h"
+
+namespace talon::text {
+
+std::string escape_html(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (const char c : text) {
+    switch (c) {
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&#34;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      default:
+        out += c;
+    }
+  }
+  return out;
+}
+
+std::string escaped(const Value& string) {
+  return string.text().is_markup ? string.bytes() : escape_html(string.bytes());
+}
+
+}  // namespace talon::text
