@@ -80,9 +80,9 @@ std::unique_ptr<Engine> build_engine(const EngineConfig& config, const TokenFact
       .launch_ahead = config.async_scheduling,
       .max_queue_len = config.max_queue_len,
       .end_token_ids = tokens.end_token_ids};
-  auto runner =
-      std::make_unique<Runner>(std::move(parts), sizes, memory.num_pages,
-                               VerifierOptions{.acceptance_length = config.acceptance_length});
+  auto runner = std::make_unique<Runner>(
+      std::move(parts), sizes, memory.num_pages,
+      VerifierOptions{.acceptance_length = config.acceptance_length, .draws = config.draft_draws});
   std::unique_ptr<SpecPolicy> policy;  // null: fixed, also until a cost table is measured
   if (config.spec_policy == SpecPolicyKind::kAuto && !config.cost_table.empty()) {
     policy = make_auto_policy(config.cost_table);

@@ -9,6 +9,7 @@
 
 #include "base/ids.h"
 #include "core/cpu_path.h"
+#include "engine/sampling.h"
 #include "model/model.h"
 #include "spec/cost_table.h"
 
@@ -41,15 +42,14 @@ struct EngineConfig {
   int64_t kv_cache_bytes = int64_t{2} << 30;  // cap of the KV pool; a pool takes what the context
                                               //   limit can use, and no more than this
   SpecPolicyKind spec_policy = SpecPolicyKind::kFixed;
-  CostTable cost_table;             // of this device and model; for kAuto
-  double acceptance_length = 0.0;   // forced acceptance: tokens per forward, 1..K+1; the text is
-                                    //   meaningless then; 0: off
-  bool sample_drafts = false;       // drafts of sampled requests are drawn too, and verified as a
-                                    //   block: exact in law, not equal by seed
-  int32_t num_threads = 0;          // of the CPU pool; 0: usable processors
-  std::optional<CpuPath> cpu_path;  // none: the best this processor runs
-  bool strict_config = false;       // an unknown config key is an error, not a warning
-  std::string trace_file;           // plans and results as JSON lines; empty: none
+  CostTable cost_table;            // of this device and model; for kAuto
+  double acceptance_length = 0.0;  // forced acceptance: tokens per forward, 1..K+1; the text is
+                                   //   meaningless then; 0: off
+  DraftDraws draft_draws = DraftDraws::kShared;  // of requests that sample
+  int32_t num_threads = 0;                       // of the CPU pool; 0: usable processors
+  std::optional<CpuPath> cpu_path;               // none: the best this processor runs
+  bool strict_config = false;                    // an unknown config key is an error, not a warning
+  std::string trace_file;                        // plans and results as JSON lines; empty: none
 };
 
 // Every fault at once, each naming its field; empty if the settings are usable.

@@ -129,7 +129,8 @@ void Round::draft(Stream stream, const StepArrays& arrays, KvStore& kv, int32_t 
        .active = active_.rows(0, num_sequences),
        .page_table = arrays.batch.page_table,
        .context_limit = sizes_.context_limit,
-       .drafts = new_drafts_.view(DType::kI32, Shape{num_sequences, num_drafts})},
+       .drafts = new_drafts_.view(DType::kI32, Shape{num_sequences, num_drafts}),
+       .sampling = verifier_.draft_sampling(arrays.slots)},
       kv, arena_);
 }
 

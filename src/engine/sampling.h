@@ -46,6 +46,15 @@ struct SamplingSettings {
   }
 };
 
+// How the drafts of sequences that sample are made. Greedy sequences always have greedy drafts.
+enum class DraftDraws : uint8_t {
+  kGreedy,  // the drafter's likeliest
+  kShared,  // drawn with the noise of the target's own draw: they agree more often, and tokens are
+            //   those of kGreedy
+  kOwn,     // drawn with noise of their own and verified as a block: the law is the same, the
+            //   tokens of a seed are others, and laws of [N, V] and [S, K, V] f32 are held
+};
+
 // A token and how likely the target found it: log-softmax of the raw logits.
 struct TokenLogprob {
   TokenId token;

@@ -24,18 +24,9 @@
 
 namespace talon {
 
-// How the drafts of sequences that sample are made. Greedy sequences always have greedy drafts.
-enum class DraftDraws : uint8_t {
-  kGreedy,  // the drafter's likeliest
-  kShared,  // drawn with the noise of the target's own draw: they agree more often, and tokens are
-            //   those of kGreedy
-  kOwn,     // drawn with noise of their own and verified as a block: the law is the same, the
-            //   tokens of a seed are others, and laws of [N, V] and [S, K, V] f32 are held
-};
-
 struct VerifierOptions {
   double acceptance_length = 0.0;  // forced acceptance: tokens a round, at least 1; 0: off
-  DraftDraws draws = DraftDraws::kGreedy;
+  DraftDraws draws = DraftDraws::kShared;
 };
 
 class Verifier {

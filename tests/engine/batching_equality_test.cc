@@ -167,6 +167,19 @@ TEST_P(BatchingEqualityTest, RequestsMayDifferInDrafts) {
   EXPECT_EQ(tokens_of(run_all(*build(config(7)), requests)), alone(requests));
 }
 
+TEST_P(BatchingEqualityTest, HowDraftsAreDrawnChangesNothingUnlessTheNoiseIsTheirOwn) {
+  const std::vector<Request> requests = eight();
+  const auto expected = alone(requests);
+  for (const DraftDraws draws : {DraftDraws::kGreedy, DraftDraws::kShared, DraftDraws::kOwn}) {
+    EngineConfig settings = config(3);
+    settings.draft_draws = draws;
+    const bool equal = tokens_of(run_all(*build(settings), requests)) == expected;
+
+    // Drafts with their own noise keep the law of sampled answers, not their tokens.
+    EXPECT_EQ(equal, draws != DraftDraws::kOwn || !GetParam()) << static_cast<int>(draws);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Drawing,
                          BatchingEqualityTest,
                          testing::Bool(),
