@@ -1,93 +1,25 @@
-// Many sequences in one step: who gets rows, pages and slots. The runner is a script: every row
-// that samples gives one token, unless a test says otherwise.
+// Many sequences in one step: who gets rows, pages and slots (scheduler_script.h).
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <functional>
 #include <utility>
 #include <vector>
 
 #include "engine/scheduler.h"
+#include "engine/scheduler_script.h"
 
 namespace talon {
 namespace {
 
-constexpr TokenId kWord{7};
+using test::answer;
+using test::config_of;
+using test::events_of;
+using test::num_rows;
+using test::prompt_of;
+using test::run;
+using test::submit;
 
-SchedulerConfig config_of(int32_t num_pages, int32_t max_sequences) {
-  return {.num_pages = num_pages,
-          .context_limit = std::min<int64_t>(512, int64_t{num_pages - 1} * kPageTokens),
-          .vocab_size = 1000,
-          .max_sequences = max_sequences,
-          .max_rows = 64,
-          .max_logit_rows = 64,
-          .max_drafts = 3,
-          .has_drafter = true,
-          .max_queue_len = 16};
-}
-
-// A prompt that no other shares: its tokens start at `first`.
-Request prompt_of(int64_t length, int32_t first, int32_t max_tokens = 100) {
-  Request request{.prompt = {}, .max_tokens = max_tokens};
-  for (int32_t i = 0; i < length; ++i) {
-    request.prompt.emplace_back((first + i) % 1000);
-  }
-  return request;
-}
-
-Submission submit(Scheduler& scheduler, Request request) {
-  return std::get<std::vector<Submission>>(scheduler.add(std::move(request))).front();
-}
-
-using Answer = std::function<std::vector<TokenId>(const PlanRow&)>;
-
-std::vector<TokenId> one_token(const PlanRow&) { return {kWord}; }
-
-StepResult answer(const StepPlan& plan, const Answer& tokens_of = one_token) {
-  StepResult result{.round = plan.round, .rows = {}, .times = {}};
-  for (const PlanRow& row : plan.rows) {
-    RowResult out;
-    out.sequence = row.sequence;
-    out.drafted = row.num_drafts;
-    if (row.sample) {
-      out.tokens = tokens_of(row);
-      out.accepted = static_cast<int32_t>(std::ssize(out.tokens)) - 1;
-    }
-    const int64_t valid = row.is_prefill() ? row.num_rows() : std::ssize(out.tokens);
-    out.kv_len = row.first_position + valid;
-    out.drafts.assign(static_cast<size_t>(row.drafts_to_make), kWord);
-    result.rows.push_back(std::move(out));
-  }
-  return result;
-}
-
-StepPlan run(Scheduler& scheduler) {
-  StepPlan plan = scheduler.plan();
-  if (!plan.empty()) {
-    scheduler.commit(answer(plan));
-  }
-  scheduler.check_integrity();
-  return plan;
-}
-
-int64_t num_rows(const StepPlan& plan) {
-  int64_t sum = 0;
-  for (const PlanRow& row : plan.rows) {
-    sum += row.num_rows();
-  }
-  return sum;
-}
-
-std::vector<TokenEvent> events_of(const Submission& submission) {
-  std::vector<TokenEvent> events;
-  while (std::optional<TokenEvent> event = submission.events->try_pop()) {
-    events.push_back(std::move(*event));
-  }
-  return events;
-}
-
-TEST(BatchingTest, MixesVerifiesAndChunksWithinTheBudget) {
+TEST(SchedulerPlanTest, MixesVerifiesAndChunksWithinTheBudget) {
   Scheduler scheduler(config_of(33, 4));
   const Submission first = submit(scheduler, prompt_of(10, 0));
   run(scheduler);
@@ -104,7 +36,7 @@ TEST(BatchingTest, MixesVerifiesAndChunksWithinTheBudget) {
   EXPECT_EQ(scheduler.num_waiting(), 1);
 }
 
-TEST(BatchingTest, DraftsNeverStopAPrompt) {
+TEST(SchedulerPlanTest, DraftsNeverStopAPrompt) {
   SchedulerConfig config = config_of(33, 4);
   config.max_rows = 8;
   Scheduler scheduler(config);
@@ -121,7 +53,7 @@ TEST(BatchingTest, DraftsNeverStopAPrompt) {
   EXPECT_LE(num_rows(plan), 8);
 }
 
-TEST(BatchingTest, LimitsTheChunkOfOnePrompt) {
+TEST(SchedulerPlanTest, LimitsTheChunkOfOnePrompt) {
   SchedulerConfig config = config_of(33, 4);
   config.max_chunk = 20;
   Scheduler scheduler(config);
@@ -135,95 +67,7 @@ TEST(BatchingTest, LimitsTheChunkOfOnePrompt) {
   EXPECT_EQ(plan.rows[1].num_rows(), 20);
 }
 
-TEST(BatchingTest, SharesThePagesOfAnEarlierPrompt) {
-  for (const bool has_drafter : {false, true}) {
-    SchedulerConfig config = config_of(33, 4);
-    config.has_drafter = has_drafter;
-    config.max_drafts = has_drafter ? 3 : 0;
-    Scheduler scheduler(config);
-    (void)submit(scheduler, prompt_of(300, 0, 1));
-    while (scheduler.has_work()) {
-      run(scheduler);
-    }
-
-    const Submission second = submit(scheduler, prompt_of(300, 0, 1));
-    const StepPlan plan = run(scheduler);
-
-    // Two full pages match either way; a drafter makes the last one private and its last row new.
-    EXPECT_EQ(plan.rows[0].first_position, has_drafter ? 255 : 256);
-    EXPECT_EQ(plan.slot_patches[0].kv_len, plan.rows[0].first_position);
-    EXPECT_EQ(plan.page_copies.size(), has_drafter ? 1U : 0U);
-    EXPECT_EQ(scheduler.stats().prefix_hits, 256);
-    EXPECT_EQ(events_of(second).front().cached_tokens, has_drafter ? 255 : 256);
-  }
-}
-
-TEST(BatchingTest, ComputesAtLeastOneRowOfACachedPrompt) {
-  Scheduler scheduler(config_of(33, 4));
-  (void)submit(scheduler, prompt_of(256, 0, 1));
-  while (scheduler.has_work()) {
-    run(scheduler);
-  }
-
-  (void)submit(scheduler, prompt_of(256, 0, 1));
-  const StepPlan plan = run(scheduler);
-
-  // The second page ends with the prompt: its last token's logits are needed.
-  EXPECT_EQ(plan.rows[0].first_position, 127);
-  EXPECT_EQ(scheduler.stats().prefix_hits, 128);
-}
-
-TEST(BatchingTest, SaltsAndPromptLogprobsKeepPrefixesApart) {
-  Scheduler scheduler(config_of(33, 4));
-  Request salted = prompt_of(200, 0, 1);
-  salted.cache_salt = "tenant";
-  Request with_logprobs = prompt_of(200, 0, 1);
-  with_logprobs.num_prompt_logprobs = 0;
-  for (Request request : {prompt_of(200, 0, 1), salted, with_logprobs}) {
-    (void)submit(scheduler, std::move(request));
-    while (scheduler.has_work()) {
-      EXPECT_TRUE(run(scheduler).page_copies.empty());
-    }
-  }
-  EXPECT_EQ(scheduler.stats().prefix_hits, 0);
-}
-
-TEST(BatchingTest, ChoicesShareTheirPrompt) {
-  SchedulerConfig config = config_of(33, 4);
-  config.prefix_caching = false;
-  Scheduler scheduler(config);
-  Request request = prompt_of(60, 0);
-  request.num_choices = 3;
-  request.sampling.seed = 40;
-  const auto choices = std::get<std::vector<Submission>>(scheduler.add(std::move(request)));
-
-  const StepPlan first = run(scheduler);
-  const StepPlan second = run(scheduler);
-
-  ASSERT_EQ(first.rows.size(), 1U) << "the others wait for the first one's pages";
-  ASSERT_EQ(second.rows.size(), 3U);
-  EXPECT_EQ(second.rows[1].num_rows(), 1);
-  EXPECT_EQ(second.rows[2].first_position, 59);
-  EXPECT_EQ(second.page_copies.size(), 2U);
-  EXPECT_EQ(second.slot_patches[1].sampling.seed, 42);
-  EXPECT_EQ(events_of(choices[2]).size(), 1U);
-}
-
-TEST(BatchingTest, ChoicesRunAloneWhenTheFirstIsGone) {
-  Scheduler scheduler(config_of(33, 4));
-  Request request = prompt_of(20, 0);
-  request.num_choices = 2;
-  const auto choices = std::get<std::vector<Submission>>(scheduler.add(std::move(request)));
-  scheduler.cancel(choices[0].id);
-
-  const StepPlan plan = run(scheduler);
-
-  ASSERT_EQ(plan.rows.size(), 1U);
-  EXPECT_EQ(plan.rows[0].sequence, choices[1].id);
-  EXPECT_EQ(plan.rows[0].num_rows(), 20);
-}
-
-TEST(BatchingTest, PreemptsTheYoungestWhenPagesRunOut) {
+TEST(SchedulerPlanTest, PreemptsTheYoungestWhenPagesRunOut) {
   Scheduler scheduler(config_of(4, 2));  // three pages
   const Submission first = submit(scheduler, prompt_of(120, 0, 200));
   const Submission second = submit(scheduler, prompt_of(100, 500, 200));
@@ -247,7 +91,7 @@ TEST(BatchingTest, PreemptsTheYoungestWhenPagesRunOut) {
   EXPECT_EQ(scheduler.pool().num_available(), 3);
 }
 
-TEST(BatchingTest, PrioritiesOvertakeAndWaitingCounts) {
+TEST(SchedulerPlanTest, PrioritiesOvertakeAndWaitingCounts) {
   SchedulerConfig config = config_of(33, 1);
   config.use_priorities = true;
   Scheduler scheduler(config);
@@ -275,7 +119,7 @@ TEST(BatchingTest, PrioritiesOvertakeAndWaitingCounts) {
   EXPECT_THAT(order, testing::ElementsAre(first.id, old.id, late.id));
 }
 
-TEST(BatchingTest, CancelDuringAStepKeepsPagesUntilItIsRead) {
+TEST(SchedulerPlanTest, CancelDuringAStepKeepsPagesUntilItIsRead) {
   Scheduler scheduler(config_of(33, 4));
   const Submission request = submit(scheduler, prompt_of(40, 0));
   const StepPlan plan = scheduler.plan();
@@ -355,7 +199,7 @@ class Below final : public TokenConstraint {
   int32_t limit_;
 };
 
-TEST(BatchingTest, ConstraintMasksEachRowAndCutsIllegalDrafts) {
+TEST(SchedulerPlanTest, ConstraintMasksEachRowAndCutsIllegalDrafts) {
   for (const int32_t limit : {8, 7}) {  // drafts are token 7
     Scheduler scheduler(config_of(33, 4));
     auto constraint = std::make_shared<Below>(limit);
@@ -376,6 +220,5 @@ TEST(BatchingTest, ConstraintMasksEachRowAndCutsIllegalDrafts) {
     scheduler.commit(answer(verify, [](const PlanRow&) { return std::vector{TokenId{1}}; }));
   }
 }
-
 }  // namespace
 }  // namespace talon
