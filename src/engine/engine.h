@@ -46,6 +46,11 @@ class Engine {
   void set_spec_policy(std::unique_ptr<SpecPolicy> policy) {
     scheduler_.set_policy(std::move(policy));
   }
+  // Neither estimates nor the alarm learn from the rounds so far, of a benchmark's random text.
+  void forget_acceptance() {
+    scheduler_.forget_acceptance();
+    alarm_ = {};
+  }
   void clear_prefix_cache() { scheduler_.clear_prefix_cache(); }
 
   const Scheduler& scheduler() const { return scheduler_; }

@@ -76,6 +76,8 @@ class Scheduler {
   void commit(const StepResult& result);
 
   void set_policy(std::unique_ptr<SpecPolicy> policy);
+  // New sequences start from the prior again: after rounds that say nothing of what is to come.
+  void forget_acceptance() { pooled_survival_ = {}; }
   // Forgets all cached prefixes. Sequences in flight keep their pages.
   void clear_prefix_cache() { index_.clear(); }
 

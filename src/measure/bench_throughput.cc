@@ -160,14 +160,13 @@ BenchThroughputResult bench_throughput(const BenchThroughputSettings& settings,
       (void)run(model, settings, concurrency);  // warms caches; not counted
     }
     std::vector<Repetition> repetitions(static_cast<size_t>(settings.num_repetitions));
-    for (size_t r = 0; r < repetitions.size(); ++r) {
-      for (size_t turn = 0; turn < models.size(); ++turn) {
-        const size_t engine = (r + turn) % models.size();  // who begins changes every time
-        repetitions[r][engine] = run(models[engine], settings, concurrency);
-        ++num_done;
-        if (progress) {
-          progress(num_done, num_runs);
-        }
+    for (size_t i = 0; i < repetitions.size() * models.size(); ++i) {
+      const size_t r = i / models.size();
+      const size_t engine = (r + i) % models.size();  // who begins changes every time
+      repetitions[r][engine] = run(models[engine], settings, concurrency);
+      ++num_done;
+      if (progress) {
+        progress(num_done, num_runs);
       }
     }
     result.rows.push_back(summarise_row(concurrency, repetitions));

@@ -27,6 +27,13 @@ using Clock = std::chrono::steady_clock;
 // Steps of one number of drafts within a cycle: one to make the drafts, then timed ones.
 constexpr int32_t kStepsPerVisit = 3;
 
+// Short steps are noisy and cheap: they are repeated, up to so many times the cycles asked for,
+// until a point took this long.
+constexpr int32_t kMostRepeats = 4;
+constexpr std::chrono::milliseconds kEnoughTime(100);
+
+int32_t most_cycles(const StepGrid& grid) { return kMostRepeats * grid.num_cycles; }
+
 // Tokens that a request gains in a cycle if every draft is accepted.
 int64_t growth_per_cycle(int32_t max_drafts) {
   return int64_t{kStepsPerVisit} * (max_drafts + 1) * (max_drafts + 2) / 2;
@@ -66,8 +73,9 @@ std::optional<int32_t> uniform_drafts(const StepPlan& plan, int32_t num_sequence
 // The least rows of a step that prompts get, for a guess at how many steps they take.
 constexpr int64_t kPromptRowsPerStep = 256;
 
-// One context does for a first table: drafts change what a step costs by its rows, less by theirs.
-constexpr int32_t kQuickContext = 192;
+// One context and powers of four do for a first table: drafts change what a step costs by its rows,
+// little by how much lies behind them.
+constexpr int32_t kQuickContext = 48;
 
 class StepMeter {
  public:
@@ -100,14 +108,18 @@ class StepMeter {
     }
     *num_drafts_ = 0;
     const std::vector<Submission> submissions = submit(num_sequences, context);
-    while (samples_[0].step.empty() && engine_.step()) {  // until all prompts are done
+    while (samples_[0].step.empty() && step()) {  // until all prompts are done
     }
     samples_[0] = {};
-    for (int32_t cycle = 0; cycle < grid_.num_cycles; ++cycle) {
+    const Clock::time_point start = Clock::now();
+    for (int32_t cycle = 0; cycle < most_cycles(grid_); ++cycle) {
+      if (cycle >= grid_.num_cycles && Clock::now() - start > kEnoughTime) {
+        break;
+      }
       for (int32_t k = 0; k <= engine_.max_drafts(); ++k) {
         *num_drafts_ = k;
         for (int32_t i = 0; i < kStepsPerVisit; ++i) {
-          engine_.step();
+          step();
         }
       }
     }
@@ -117,7 +129,7 @@ class StepMeter {
     for (const Submission& submission : submissions) {
       engine_.cancel(submission.id);
     }
-    while (engine_.step()) {  // rounds that were launched ahead
+    while (step()) {  // rounds that were launched ahead
     }
   }
 
@@ -129,6 +141,13 @@ class StepMeter {
     std::vector<double> draft;
     std::vector<double> host;
   };
+
+  // Acceptance of random text would teach the engine a lesson that is wrong, and alarm it.
+  bool step() {
+    const bool more = engine_.step();
+    engine_.forget_acceptance();
+    return more;
+  }
 
   std::vector<Submission> submit(int32_t num_sequences, int32_t context) {
     std::vector<Submission> submissions;
@@ -217,9 +236,9 @@ std::vector<StepTimes> measure_steps(LocalModel& model, const StepGrid& grid) {
   return out;
 }
 
-StepGrid fitting_grid(const Engine& engine, std::span<const int32_t> contexts) {
+StepGrid fitting_grid(const Engine& engine, std::span<const int32_t> contexts, int32_t factor) {
   StepGrid grid;
-  const int32_t num_cycles = grid.num_cycles;
+  const int32_t num_cycles = most_cycles(grid);
   // While later prompts are computed the earlier requests go on, a token a step.
   const auto fits = [&engine, num_cycles](int64_t num_sequences, int64_t context) {
     const int64_t grown = context + num_cycles * growth_per_cycle(engine.max_drafts()) +
@@ -229,7 +248,7 @@ StepGrid fitting_grid(const Engine& engine, std::span<const int32_t> contexts) {
            num_sequences * pages <= engine.scheduler().pool().num_available();
   };
   const int32_t most = engine.max_sequences();
-  for (int32_t count = 1; count < 2 * most; count *= 2) {
+  for (int32_t count = 1; count < factor * most; count *= factor) {
     const int32_t num_sequences = std::min(count, most);
     if (fits(num_sequences, contexts.front()) || count == 1) {
       grid.num_sequences.push_back(num_sequences);
@@ -274,8 +293,8 @@ CostTable cost_table_of(std::span<const StepTimes> times) {
 CostTable measure_cost_table(LocalModel& model) {
   const std::array context = {
       static_cast<int32_t>(std::min<int64_t>(kQuickContext, model.engine->context_limit() / 2))};
-  StepGrid grid = fitting_grid(*model.engine, context);
-  grid.num_cycles = 2;
+  StepGrid grid = fitting_grid(*model.engine, context, 4);
+  grid.num_cycles = 2;  // fewer than the grid was fitted for
   return cost_table_of(measure_steps(model, grid));
 }
 

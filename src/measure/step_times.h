@@ -17,7 +17,8 @@ namespace talon {
 struct StepGrid {
   std::vector<int32_t> num_sequences;  // ascending, at most the engine's
   std::vector<int32_t> contexts;       // ascending tokens
-  int32_t num_cycles = 4;              // each times two steps a number of drafts
+  int32_t num_cycles = 4;              // each times two steps a number of drafts; more of them
+                                       //   where steps are short
   SamplingSettings sampling{};
 };
 
@@ -39,13 +40,13 @@ struct StepTimes {
 // engine cannot run a point of the grid.
 std::vector<StepTimes> measure_steps(LocalModel& model, const StepGrid& grid);
 
-// Powers of two up to the largest number of sequences, and that, as far as the engine's pages hold
-// the first context; of the contexts those that they hold for all of these.
-StepGrid fitting_grid(const Engine& engine, std::span<const int32_t> contexts);
+// Powers of `factor` up to the largest number of sequences, and that, as far as the engine's pages
+// hold the first context; of the contexts those that they hold for all of these.
+StepGrid fitting_grid(const Engine& engine, std::span<const int32_t> contexts, int32_t factor = 2);
 
 CostTable cost_table_of(std::span<const StepTimes> times);
 
-// A table good enough to choose drafts by, in about a second on a small model: few steps at one
+// A table good enough to choose drafts by, in a few seconds on a small model: few steps at one
 // context.
 CostTable measure_cost_table(LocalModel& model);
 
