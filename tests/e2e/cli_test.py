@@ -92,6 +92,73 @@ class GenerateTest(unittest.TestCase):
         )
         self.assertIn("tokens per forward", done.stderr)
 
+    def test_a_seed_gives_its_answer_with_every_k_and_beside_others(self) -> None:
+        sampling = ("--temperature", 1.2, "--top-p", 0.95, "--top-k", 50, "--seed", 7)
+        expected = generate("--method", "none", "--prompt", QUESTION, *sampling)
+        other = generate("--prompt", QUESTION, *sampling[:-1], 8)
+        self.assertNotEqual(other["token_ids"], expected["token_ids"])
+        for drafts in (1, 3, 7):
+            answer = generate(
+                "--num-speculative-tokens", drafts, "--prompt", QUESTION, *sampling
+            )
+            self.assertEqual(answer["token_ids"], expected["token_ids"], f"K = {drafts}")
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(folder, "in.jsonl")
+            source.write_text("\n".join(
+                json.dumps({"prompt": QUESTION if i == 2 else f"Question {i}"}) for i in range(4)
+            ))
+            done = run("generate", "--input", source, "--max-tokens", 40, *sampling)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            answer = json.loads(done.stdout.splitlines()[2])
+        self.assertEqual(answer["token_ids"], expected["token_ids"][:40])
+
+    def test_logprobs_stand_beside_the_tokens(self) -> None:
+        answer = generate("--prompt", QUESTION, "--logprobs", 2, "--max-tokens", 12)
+        self.assertEqual([p["token_id"] for p in answer["logprobs"]], answer["token_ids"])
+        for position in answer["logprobs"]:
+            self.assertEqual(len(position["top"]), 2)
+            self.assertEqual(position["top"][0]["token_id"], position["token_id"])  # greedy
+            self.assertLessEqual(position["logprob"], 0)
+
+    def test_forced_acceptance_is_marked(self) -> None:
+        flags = ("--prompt", QUESTION, "--ignore-eos", "--max-tokens", 300)
+        answer = generate(*flags, "--spec-decode-acceptance-rate", 0.5)
+        self.assertTrue(answer["synthetic_acceptance"])
+        self.assertAlmostEqual(answer["spec"]["acceptance_rate"], 0.5, delta=0.1)
+        none = generate(*flags, "--spec-decode-acceptance-length", 1)
+        self.assertEqual(none["spec"]["accepted"], 0)
+        self.assertNotIn("synthetic_acceptance", generate("--prompt", QUESTION))
+        done = run("generate", "--prompt", "x", "--spec-decode-acceptance-rate", 1)
+        self.assertIn("forced", done.stderr)
+
+    def test_the_policy_changes_no_token(self) -> None:
+        expected = generate("--prompt", QUESTION)
+        flags = ("--spec-decode-policy", "auto", "--max-num-seqs", 1, "--prompt", QUESTION)
+        self.assertEqual(generate(*flags)["token_ids"], expected["token_ids"])
+        with tempfile.TemporaryDirectory() as folder:
+            table = Path(folder, "table.json")
+            table.write_text(json.dumps({
+                "num_sequences": [1], "contexts": [1], "max_drafts": 3,
+                "step_ms": [[[1, 9, 9, 9]]],
+            }))
+            answer = generate(*flags, "--spec-decode-cost-table", table)
+        self.assertEqual(answer["token_ids"], expected["token_ids"])
+        self.assertEqual(answer["spec"]["drafted"], 0, "drafts never pay by this table")
+
+    def test_scheduling_flags_change_no_token(self) -> None:
+        expected = generate("--prompt", QUESTION)["token_ids"]
+        for flags in (
+            ["--max-num-seqs", 1],
+            ["--max-num-seqs", 4, "--max-num-batched-tokens", 8],
+            ["--long-prefill-token-threshold", 5],
+            ["--no-enable-prefix-caching"],
+            ["--async-scheduling"],
+            ["--scheduling-policy", "priority"],
+            ["--max-queue-len", 1],
+        ):
+            with self.subTest(flags=flags):
+                self.assertEqual(generate("--prompt", QUESTION, *flags)["token_ids"], expected)
+
     def test_prompt_of_the_full_context_runs(self) -> None:
         prompt = "one two three four " * 1500
         answer = generate("--max-tokens", 8, "--prompt", prompt)
@@ -116,6 +183,14 @@ class EvalTest(unittest.TestCase):
         self.assertEqual(reports[0]["limit"], 6)
         self.assertEqual(sum(s["limit"] for s in reports[0]["slices"].values()), 6)
 
+    def test_digest_is_equal_however_many_run_at_once(self) -> None:
+        digests = set()
+        for flags in (["--max-num-seqs", 1], ["--max-num-seqs", 3, "--max-queue-len", 2], []):
+            done = run("eval", "gsm8k", "--data", PROBLEMS, "--limit", 6, "--json", *flags)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            digests.add(json.loads(done.stdout)["output_digest"])
+        self.assertEqual(len(digests), 1)
+
     def test_few_shot_prompts_run(self) -> None:
         done = run(
             *("eval", "gsm8k", "--data", PROBLEMS, "--limit", 1, "--max-tokens", 8),
@@ -137,6 +212,49 @@ class BenchTest(unittest.TestCase):
         self.assertGreater(report["step_ms"]["q4"], 0)
         self.assertEqual(report["kinds"]["problem"]["prompts"], 16)
         self.assertEqual(report["kinds"]["dialogue"]["prompts"], 8)
+
+
+    def bench(self, *arguments: object) -> dict:
+        done = run("bench", *arguments, "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return json.loads(done.stdout)
+
+    def test_step_writes_a_cost_table_that_generate_takes(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            table = Path(folder, "table.json")
+            report = self.bench(
+                *("step", "--num-sequences", "1,2", "--contexts", 20, "--cycles", 1),
+                *("--max-num-seqs", 2, "--cost-table", table),
+            )
+            self.assertEqual(json.loads(table.read_text()), report["cost_table"])
+            flags = ("--spec-decode-policy", "auto", "--spec-decode-cost-table", table)
+            self.assertTrue(generate("--prompt", QUESTION, "--max-tokens", 8, *flags)["text"])
+        self.assertEqual([p["rows"] for p in report["points"]], [1, 2, 3, 4, 2, 4, 6, 8])
+        for point in report["points"]:
+            parts = point["verify_ms"] + point["extend_ms"] + point["draft_ms"]
+            self.assertGreater(point["step_ms"], 0)
+            self.assertGreater(parts, 0)
+
+    def test_latency_runs_one_batch_of_fixed_lengths(self) -> None:
+        report = self.bench(
+            *("latency", "--batch-size", 2, "--input-len", 30, "--output-len", 10),
+            *("--num-iters", 2, "--num-iters-warmup", 0),
+        )
+        self.assertEqual(report["spec"]["kept"]["tokens"], 2 * 2 * 9)
+        self.assertGreater(report["batch_ms"]["min"], report["first_token_ms"]["min"])
+
+    def test_throughput_compares_three_engines(self) -> None:
+        report = self.bench(
+            *("throughput", "--concurrency", "1,3", "--num-prompts", 3, "--repetitions", 1),
+            *("--max-tokens", 12, "--max-num-seqs", 3),
+        )
+        self.assertEqual([row["concurrency"] for row in report["rows"]], [1, 3])
+        for row in report["rows"]:
+            none, eagle3 = row["none"]["total_tokens_per_s"], row["eagle3"]["total_tokens_per_s"]
+            self.assertAlmostEqual(row["uplift"], eagle3 / none - 1)
+            self.assertEqual(row["none"]["tokens_per_forward"], 1)
+            self.assertGreater(row["eagle3"]["tokens_per_forward"], 1)
+            self.assertIn("uplift_auto", row)
 
 
 class BadInputTest(unittest.TestCase):
@@ -227,6 +345,13 @@ class BadInputTest(unittest.TestCase):
         self.assertEqual(done.returncode, 2)
         self.assertIn("prompt", done.stderr)
 
+    def test_cost_table_that_is_none(self) -> None:
+        file = Path(self.folder.name, "table.json")
+        file.write_text('{"num_sequences": [1], "contexts": [1], "max_drafts": 9, "step_ms": []}')
+        flags = ("--spec-decode-policy", "auto", "--spec-decode-cost-table")
+        self.fails(["table.json", "max_drafts"], *flags, file)
+        self.fails(["nowhere"], *flags, Path(self.folder.name, "nowhere"))
+
     def test_wrong_flags(self) -> None:
         for flags in (
             ["--num-speculative-tokens", 8],
@@ -236,6 +361,19 @@ class BadInputTest(unittest.TestCase):
             ["--max-tokens", 0],
             ["--nonsense"],
             ["--stop", ""],
+            ["--temperature", 2.5],
+            ["--top-p", 0],
+            ["--logprobs", 21],
+            ["--min-tokens", 9, "--max-tokens", 8],
+            ["--max-num-seqs", 0],
+            ["--max-num-seqs", 8, "--max-num-batched-tokens", 7],
+            ["--scheduling-policy", "lottery"],
+            ["--spec-decode-policy", "sometimes"],
+            ["--spec-decode-acceptance-rate", 1.1],
+            ["--spec-decode-acceptance-length", 0.5],
+            ["--spec-decode-acceptance-length", 4.5],
+            ["--spec-decode-acceptance-length", 2, "--spec-decode-acceptance-rate", 0.5],
+            ["--method", "none", "--spec-decode-acceptance-rate", 0.5],
         ):
             with self.subTest(flags=flags):
                 done = run("generate", "--prompt", "x", *flags)

@@ -16,7 +16,12 @@ from pathlib import Path
 ROOT = Path(os.environ.get("TALON_SOURCE_DIR", "."))
 PROGRAM = os.environ.get("TALON_PROGRAM", "build/talon")
 # What would take minutes is asked for less here.
-SHORTER = {"bench generate": "--pairs 1 --max-tokens 8", "eval gsm8k": "--max-tokens 64"}
+SHORTER = {
+    "bench generate": "--pairs 1 --max-tokens 8",
+    "bench step": "--cycles 1 --max-num-seqs 2",
+    "bench throughput": "--max-tokens 8 --max-num-seqs 8",
+    "eval gsm8k": "--max-tokens 64",
+}
 
 
 def commands() -> list[str]:
