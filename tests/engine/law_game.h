@@ -27,33 +27,55 @@ inline constexpr int32_t kFirstIndex = 4;  // of the answer's first token
 
 using Tokens = std::vector<int32_t>;
 
-// A toy model: logits from the last two tokens.
-inline Row toy_logits(const Tokens& answer, uint64_t seed) {
-  const size_t n = answer.size();
-  const auto last = static_cast<uint64_t>(n > 0 ? answer[n - 1] : kVocab);
-  const auto before = static_cast<uint64_t>(n > 1 ? answer[n - 2] : kVocab);
-  return ops::collect(kVocab, [&](int32_t id) {
-    return 5.0F * uniform_float(seed, last * 100 + before, RngPurpose::kTest,
-                                static_cast<uint32_t>(id)) -
-           2.5F;
-  });
+// A toy model: logits from the last two tokens, worked out once.
+class ToyModel {
+ public:
+  explicit ToyModel(uint64_t seed) {
+    for (uint64_t context = 0; context < kContexts; ++context) {
+      rows_.push_back(ops::collect(kVocab, [&](int32_t id) {
+        const auto lane = static_cast<uint32_t>(id);
+        return 5.0F * uniform_float(seed, context, RngPurpose::kTest, lane) - 2.5F;
+      }));
+    }
+  }
+
+  // `other` in part, so that the one is a guess at the other.
+  ToyModel(const ToyModel& other, uint64_t seed) : ToyModel(seed) {
+    for (size_t context = 0; context < kContexts; ++context) {
+      for (size_t id = 0; id < kVocab; ++id) {
+        rows_[context][id] = 0.7F * other.rows_[context][id] + 0.5F * rows_[context][id];
+      }
+    }
+  }
+
+  const Row& logits(const Tokens& answer) const {
+    const size_t n = answer.size();
+    const int32_t last = n > 0 ? answer[n - 1] : kVocab;
+    const int32_t before = n > 1 ? answer[n - 2] : kVocab;
+    return rows_[static_cast<size_t>(last * (kVocab + 1) + before)];
+  }
+
+ private:
+  static constexpr size_t kContexts = (kVocab + 1) * (kVocab + 1);
+
+  std::vector<Row> rows_;
+};
+
+inline const ToyModel& toy_target() {
+  static const ToyModel kTarget(99);
+  return kTarget;
 }
 
-inline Row target_logits(const Tokens& answer) { return toy_logits(answer, 99); }
+inline const Row& target_logits(const Tokens& answer) { return toy_target().logits(answer); }
 
-// A drafter that knows the target in part.
-inline Row drafter_logits(const Tokens& answer) {
-  const Row target = target_logits(answer);
-  const Row other = toy_logits(answer, 98);
-  return ops::collect(kVocab, [&](int32_t id) {
-    const auto at = static_cast<size_t>(id);
-    return 0.7F * target[at] + 0.5F * other[at];
-  });
+inline const Row& drafter_logits(const Tokens& answer) {
+  static const ToyModel kDrafter(toy_target(), 98);
+  return kDrafter.logits(answer);
 }
 
 inline std::vector<double> target_law(const Tokens& answer, ops::SlotSettings settings) {
   settings.generated.insert(settings.generated.end(), answer.begin(), answer.end());
-  const Row logits = target_logits(answer);
+  const Row& logits = target_logits(answer);
   return ops::naive_law({logits.begin(), logits.end()}, std::vector<uint8_t>(kVocab, 1), settings,
                         {});
 }
@@ -114,7 +136,7 @@ inline int32_t next_draft(Kind kind,
                           const Tokens& answer,
                           const ops::SlotSettings& settings,
                           int64_t seed) {
-  const Row logits = target_logits(answer);
+  const Row& logits = target_logits(answer);
   switch (kind) {
     case Kind::kGood:
       return largest(logits);
@@ -213,7 +235,7 @@ class Game {
     for (int32_t number = 0; number < kDrafts; ++number) {
       Row logits;
       for (const Tokens& path : paths) {
-        const Row row = drafter_logits(path);
+        const Row& row = drafter_logits(path);
         logits.insert(logits.end(), row.begin(), row.end());
       }
       Tokens drawn(kBatch);
