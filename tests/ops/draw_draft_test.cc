@@ -12,6 +12,7 @@
 #include "ops/token_noise.h"
 #include "tests/ops/choose_fixture.h"
 #include "tests/ops/op_test_util.h"
+#include "tests/ops/row_invariance.h"
 
 namespace talon::ops {
 namespace {
@@ -136,6 +137,36 @@ TEST(DrawDraftTest, WithoutANumberToDrawFromTheGreedyDraftIsCertain) {
       EXPECT_EQ(step.laws.value(slot * kVocab + id), id == slot + 1 ? 1.0 : 0.0);
     }
   }
+}
+
+TEST(DrawDraftTest, IsRowInvariant) {
+  constexpr int64_t kRows = kRowInvarianceRows;
+  const TestTensor logits = TestTensor::random(DType::kF32, {kRows, 1501}, 99, 4.0F);
+  const auto places = TestTensor::of_i32(collect(kRows, [](int32_t i) { return i; }));
+  const auto ones = TestTensor::of_i32(collect(kRows, [](int32_t) { return 1; }));
+  const auto seeds =
+      TestTensor::of(collect(kRows, [](int32_t i) { return int64_t{i} * 77; }), {kRows});
+  const auto temperature = TestTensor::of(
+      collect(kRows, [](int32_t i) { return 0.5F * static_cast<float>(i % 4); }), {kRows});
+  expect_row_invariant({"draw_draft", [&](Stream stream, int64_t first, int64_t count) {
+                          auto tokens = TestTensor::of(std::vector<int32_t>(kRows, 0), {kRows, 1});
+                          TestTensor laws(DType::kF32, {kRows, 1501});
+                          draw_draft(stream, {.tokens = tokens.view().rows(first, count),
+                                              .laws = laws.view(),
+                                              .logits = logits.cview().rows(first, count),
+                                              .slots = places.cview().rows(first, count),
+                                              .active = ones.cview().rows(first, count),
+                                              .kv_len = places.cview().rows(first, count),
+                                              .seeds = seeds.cview(),
+                                              .temperature = temperature.cview()});
+                          std::vector<std::vector<std::byte>> rows;
+                          for (int64_t i = first; i < first + count; ++i) {
+                            rows.push_back(tokens.row_bytes(i));
+                            const auto law = laws.row_bytes(i);
+                            rows.back().insert(rows.back().end(), law.begin(), law.end());
+                          }
+                          return rows;
+                        }});
 }
 
 }  // namespace
