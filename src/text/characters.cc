@@ -14,6 +14,8 @@ constexpr char32_t kCapitalSigma = 0x3A3;
 constexpr char32_t kSmallSigma = 0x3C3;
 constexpr char32_t kFinalSigma = 0x3C2;
 constexpr char32_t kSharpS = 0xDF;
+constexpr char32_t kApostropheN = 0x149;
+constexpr std::string_view kApostropheNBytes = "\xC5\x89";
 constexpr char32_t kCapitalDottedI = 0x130;
 
 utf8proc_category_t category(char32_t code_point) {
@@ -199,9 +201,12 @@ std::string to_title(char32_t code_point) {
   const std::u32string_view special = special_upper(code_point);
   // utf8proc knows a capital sharp s, which Unicode's mappings do not use.
   const bool is_simple = title != code_point && code_point != kSharpS;
-  if (is_simple || special.empty()) {
+  if (is_simple || is_title(code_point) || special.empty()) {
     append_utf8(title, out);
     return out;
+  }
+  if (code_point == kApostropheN) {
+    return to_upper(kApostropheNBytes);
   }
   append_utf8(special[0], out);
   for (const char32_t part : special.substr(1)) {

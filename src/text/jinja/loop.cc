@@ -89,11 +89,11 @@ int64_t ForLoop::total() {
   return *total_;
 }
 
-std::string ForLoop::describe() const {
+std::string ForLoop::describe() {
   return fmt::format("<LoopContext {}/{}>", index_ + 1, length().value_or(0));
 }
 
-std::optional<int64_t> ForLoop::length() const { return const_cast<ForLoop*>(this)->total(); }
+std::optional<int64_t> ForLoop::length() { return total(); }
 
 std::optional<Value> ForLoop::attribute(const Value& self, std::string_view name) {
   if (name == "index" || name == "index0") {

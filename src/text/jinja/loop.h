@@ -24,8 +24,8 @@ class ForLoop : public Object {
 
   std::string_view type_name() const override { return "LoopContext"; }
   bool is_callable() const override { return true; }
-  std::string describe() const override;
-  std::optional<int64_t> length() const override;
+  std::string describe() override;
+  std::optional<int64_t> length() override;
   std::optional<Value> attribute(const Value& self, std::string_view name) override;
   Value call(Interpreter& interpreter, const Arguments& arguments) override;
 

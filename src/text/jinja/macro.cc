@@ -24,7 +24,7 @@ const Value* take_named(const Arguments& arguments,
 
 }  // namespace
 
-std::string Macro::describe() const {
+std::string Macro::describe() {
   return name_.empty() ? "<Macro anonymous>" : fmt::format("<Macro {}>", quoted_text(name_));
 }
 

@@ -21,7 +21,7 @@ class Macro : public Object {
 
   std::string_view type_name() const override { return "Macro"; }
   bool is_callable() const override { return true; }
-  std::string describe() const override;
+  std::string describe() override;
   std::optional<Value> attribute(const Value& self, std::string_view name) override;
   Value call(Interpreter& interpreter, const Arguments& arguments) override;
 

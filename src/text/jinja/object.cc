@@ -43,7 +43,7 @@ int64_t range_size(int64_t start, int64_t stop, int64_t step) {
 
 }  // namespace
 
-std::string Object::describe() const { return fmt::format("<{}>", type_name()); }
+std::string Object::describe() { return fmt::format("<{}>", type_name()); }
 
 std::optional<Value> Object::attribute(const Value&, std::string_view) { return std::nullopt; }
 
@@ -55,7 +55,7 @@ std::shared_ptr<const Items> Object::take_items(Interpreter&) {
 
 Value Object::call(Interpreter&, const Arguments&) { fault("a {} cannot be called", type_name()); }
 
-std::string Function::describe() const { return fmt::format("<function {}>", name_); }
+std::string Function::describe() { return fmt::format("<function {}>", name_); }
 
 Value Function::call(Interpreter& interpreter, const Arguments& arguments) {
   if (!takes_names_ && !arguments.named.empty()) {
@@ -94,7 +94,7 @@ int64_t Range::at(int64_t index) const {
   return value;
 }
 
-std::string Range::describe() const {
+std::string Range::describe() {
   return step_ == 1 ? fmt::format("range({}, {})", start_, stop_)
                     : fmt::format("range({}, {}, {})", start_, stop_, step_);
 }
@@ -154,9 +154,7 @@ std::string_view DictView::type_name() const {
   }
 }
 
-std::optional<int64_t> DictView::length() const {
-  return static_cast<int64_t>(dict_.as_dict().size());
-}
+std::optional<int64_t> DictView::length() { return static_cast<int64_t>(dict_.as_dict().size()); }
 
 std::shared_ptr<const Items> DictView::take_items(Interpreter& interpreter) {
   return items(interpreter.budget());

@@ -31,9 +31,9 @@ class Object {
   virtual bool is_iterable() const { return false; }
 
   // What printing gives. Containers of other values are printed by text/jinja/print.h instead.
-  virtual std::string describe() const;
+  virtual std::string describe();
 
-  virtual std::optional<int64_t> length() const { return std::nullopt; }
+  virtual std::optional<int64_t> length() { return std::nullopt; }
   // `self` is the value that holds this object.
   virtual std::optional<Value> attribute(const Value& self, std::string_view name);
   // The element at an index or key; nothing if there is none.
@@ -68,7 +68,7 @@ class Function : public Object {
 
   std::string_view type_name() const override { return "function"; }
   bool is_callable() const override { return true; }
-  std::string describe() const override;
+  std::string describe() override;
   Value call(Interpreter& interpreter, const Arguments& arguments) override;
 
  private:
@@ -107,8 +107,8 @@ class Range : public Object {
   std::string_view type_name() const override { return "range"; }
   bool is_true() const override { return size_ > 0; }
   bool is_iterable() const override { return true; }
-  std::string describe() const override;
-  std::optional<int64_t> length() const override { return size_; }
+  std::string describe() override;
+  std::optional<int64_t> length() override { return size_; }
   std::optional<Value> element(const Value& key) override;
   std::shared_ptr<const Items> take_items(Interpreter& interpreter) override;
 
@@ -151,7 +151,7 @@ class DictView : public Object {
   std::string_view type_name() const override;
   bool is_true() const override { return dict_.as_dict().size() > 0; }
   bool is_iterable() const override { return true; }
-  std::optional<int64_t> length() const override;
+  std::optional<int64_t> length() override;
   std::shared_ptr<const Items> take_items(Interpreter& interpreter) override;
 
   std::shared_ptr<const Items> items(Budget& budget) const;

@@ -78,8 +78,8 @@ bool equal_dicts(const Dict& a, const Dict& b, Budget& budget) {
 }
 
 bool equal_objects(const Value& a, const Value& b) {
-  const auto* const x = dynamic_cast<const Range*>(a.as_object().get());
-  const auto* const y = dynamic_cast<const Range*>(b.as_object().get());
+  auto* const x = dynamic_cast<Range*>(a.as_object().get());
+  auto* const y = dynamic_cast<Range*>(b.as_object().get());
   if (x == nullptr || y == nullptr) {
     return a.is_same(b);
   }
