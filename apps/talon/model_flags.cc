@@ -57,6 +57,10 @@ void add_speculation_flags(CLI::App& app, ModelFlags& flags) {
                  "fixed: always so many; auto: fewer where they do not pay")
       ->check(CLI::IsMember({"fixed", "auto"}))
       ->capture_default_str();
+  app.add_option("--spec-decode-draft-draws", flags.draft_draws,
+                 "drafts of sampled requests: greedy, with the target's noise, or with their own")
+      ->check(CLI::IsMember({"greedy", "shared", "own"}))
+      ->capture_default_str();
   app.add_option("--spec-decode-cost-table", flags.cost_table,
                  "of `talon bench step`, for auto; default: measured at the start");
   CLI::Option* length =
@@ -82,9 +86,17 @@ CostTable read_cost_table(const std::string& file) {
   return std::move(table).value();
 }
 
+DraftDraws draft_draws_of(const std::string& name) {
+  if (name == "greedy") {
+    return DraftDraws::kGreedy;
+  }
+  return name == "own" ? DraftDraws::kOwn : DraftDraws::kShared;
+}
+
 // How drafts are chosen and, for benchmarks, how many of them stand.
 void resolve_speculation(const ModelFlags& flags, EngineConfig& config) {
   config.spec_policy = flags.spec_policy == "auto" ? SpecPolicyKind::kAuto : SpecPolicyKind::kFixed;
+  config.draft_draws = draft_draws_of(flags.draft_draws);
   if (!flags.cost_table.empty()) {
     config.cost_table = read_cost_table(flags.cost_table);
   }

@@ -20,6 +20,7 @@ struct ModelFlags {
   std::string cpu_path;
   std::string scheduling_policy = "fcfs";
   std::string spec_policy = "fixed";
+  std::string draft_draws = "greedy";
   std::string cost_table;                 // a file
   std::optional<double> acceptance_rate;  // of drafts, forced
   EngineConfig engine;                    // the flags that need no translation

@@ -45,7 +45,7 @@ struct EngineConfig {
   CostTable cost_table;            // of this device and model; for kAuto
   double acceptance_length = 0.0;  // forced acceptance: tokens per forward, 1..K+1; the text is
                                    //   meaningless then; 0: off
-  DraftDraws draft_draws = DraftDraws::kShared;  // of requests that sample
+  DraftDraws draft_draws = DraftDraws::kGreedy;  // of requests that sample
   int32_t num_threads = 0;                       // of the CPU pool; 0: usable processors
   std::optional<CpuPath> cpu_path;               // none: the best this processor runs
   bool strict_config = false;                    // an unknown config key is an error, not a warning

@@ -26,7 +26,7 @@ namespace talon {
 
 struct VerifierOptions {
   double acceptance_length = 0.0;  // forced acceptance: tokens a round, at least 1; 0: off
-  DraftDraws draws = DraftDraws::kShared;
+  DraftDraws draws = DraftDraws::kGreedy;
 };
 
 class Verifier {
