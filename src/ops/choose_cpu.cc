@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <limits>
@@ -69,9 +70,14 @@ class RowChoice {
 
   void mask() {
     const auto* allowed = args_.allowed.as<uint8_t>();
-    std::fill(bits_.begin(), bits_.end(), 0U);
-    for (int64_t id = 0; id < vocabulary_; ++id) {
-      bits_[static_cast<size_t>(id / 32)] |= (allowed[id] != 0 ? 1U : 0U) << (id % 32);
+    for (size_t w = 0; w < bits_.size(); ++w) {
+      const int64_t first = 32 * static_cast<int64_t>(w);
+      const int64_t count = std::min<int64_t>(32, vocabulary_ - first);
+      uint32_t word = 0;
+      for (int64_t i = 0; i < count; ++i) {
+        word |= (allowed[first + i] != 0 ? 1U : 0U) << i;
+      }
+      bits_[w] = word;
     }
     if (!args_.rows.mask_rows.empty()) {
       const int32_t row = args_.rows.mask_rows.as<int32_t>()[choice_];
@@ -197,16 +203,18 @@ class RowChoice {
   // Fills ids_ with what may be drawn, ascending, and divides by the temperature. A finite stand-in
   // for infinity keeps differences defined.
   void keep_finite(double temperature) {
-    num_left_ = 0;
-    for (int32_t id = 0; id < vocabulary_; ++id) {
-      if (values_[id] > -kInfinity && permits(id)) {
-        values_[id] = std::min(values_[id] / temperature, std::numeric_limits<double>::max());
-        ids_[num_left_++] = id;
-      }
+    for (int64_t id = 0; id < vocabulary_; ++id) {
+      values_[id] = std::min(values_[id] / temperature, std::numeric_limits<double>::max());
     }
+    num_left_ = 0;
     largest_ = -kInfinity;
-    for (int64_t i = 0; i < num_left_; ++i) {
-      largest_ = std::max(largest_, values_[ids_[i]]);
+    for (size_t w = 0; w < bits_.size(); ++w) {
+      for (uint32_t word = bits_[w]; word != 0; word &= word - 1) {
+        const int32_t id = 32 * static_cast<int32_t>(w) + std::countr_zero(word);
+        ids_[num_left_] = id;
+        num_left_ += values_[id] > -kInfinity ? 1 : 0;
+        largest_ = std::max(largest_, values_[id]);
+      }
     }
   }
 
@@ -276,14 +284,15 @@ class RowChoice {
     }
   }
 
-  // What cannot win with the largest noise gets none.
+  // What cannot win with the largest noise gets none, and few of the others the exact one.
   int32_t draw() const {
     TokenNoise noise(args_.slots.seed.as<int64_t>()[slot_], index(), RngPurpose::kToken);
     double best = -kInfinity;
     int32_t best_id = -1;
     for (int64_t i = 0; i < num_left_; ++i) {
       const int32_t id = ids_[i];
-      if (values_[id] + TokenNoise::kLargestGumbel < best) {
+      if (values_[id] + TokenNoise::kLargestGumbel < best ||
+          values_[id] + noise.gumbel_bound(id) < best) {
         continue;
       }
       const double score = values_[id] + noise.gumbel(id);

@@ -65,7 +65,8 @@ class DraftRow {
     int32_t best_id = -1;
     for (int64_t c = 0; c < size_; ++c) {
       const double logit = value(c);
-      if (logit == -kInfinity || logit + TokenNoise::kLargestGumbel < best) {
+      if (logit == -kInfinity || logit + TokenNoise::kLargestGumbel < best ||
+          logit + noise.gumbel_bound(id(c)) < best) {
         continue;
       }
       const double score = logit + noise.gumbel(id(c));

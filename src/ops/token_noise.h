@@ -5,8 +5,8 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cmath>
-#include <cstddef>
 #include <cstdint>
 
 #include "base/rng.h"
@@ -21,8 +21,24 @@ class TokenNoise {
         index_(static_cast<uint64_t>(index) | (static_cast<uint64_t>(part) << 48)),
         purpose_(purpose) {}
 
-  // In (0, 1), 32 bits. Four ids share the words of one call of the generator.
-  double uniform(int32_t id) {
+  // In (0, 1), 32 bits.
+  double uniform(int32_t id) { return (static_cast<double>(word(id)) + 0.5) * 0x1.0p-32; }
+
+  double gumbel(int32_t id) { return -std::log(-std::log(uniform(id))); }
+
+  // At least `gumbel`, without its logarithms: -log(-log u) <= -log(1 - u), because -log u >= 1 -
+  // u, and 1 - u = (~word + 0.5) 2^-32 >= 2^-(z + 1) if ~word has z leading zeros. The factor is
+  // above ln 2 by more than a logarithm's rounding.
+  double gumbel_bound(int32_t id) {
+    return static_cast<double>(std::countl_zero(~word(id)) + 1) * 0.6931472;
+  }
+
+  // No bound is larger.
+  static constexpr double kLargestGumbel = 33 * 0.6931472;
+
+ private:
+  // Four ids share the words of one call of the generator.
+  uint32_t word(int32_t id) {
     const uint32_t lane = static_cast<uint32_t>(id) / 4;
     if (!has_words_ || lane != lane_) {
       words_ = philox4x32({static_cast<uint32_t>(index_), static_cast<uint32_t>(index_ >> 32),
@@ -31,16 +47,9 @@ class TokenNoise {
       lane_ = lane;
       has_words_ = true;
     }
-    const uint32_t word = words_[static_cast<size_t>(static_cast<uint32_t>(id) % 4)];
-    return (static_cast<double>(word) + 0.5) * 0x1.0p-32;
+    return words_[static_cast<uint32_t>(id) % 4];
   }
 
-  double gumbel(int32_t id) { return -std::log(-std::log(uniform(id))); }
-
-  // No noise is larger: u <= 1 - 2^-33, so -log(-log u) <= 33 ln 2 = 22.8739...
-  static constexpr double kLargestGumbel = 22.875;
-
- private:
   std::array<uint32_t, 2> key_;
   uint64_t index_;
   RngPurpose purpose_;

@@ -52,7 +52,7 @@ class ToyModel {
     const size_t n = answer.size();
     const int32_t last = n > 0 ? answer[n - 1] : kVocab;
     const int32_t before = n > 1 ? answer[n - 2] : kVocab;
-    return rows_[static_cast<size_t>(last * (kVocab + 1) + before)];
+    return rows_[static_cast<size_t>(last) * (kVocab + 1) + static_cast<size_t>(before)];
   }
 
  private:
