@@ -247,6 +247,17 @@ void Scheduler::release(Sequence& sequence) {
   sequences_.erase(sequence.id);  // its pages return with it
 }
 
+StepBounds Scheduler::bounds() const {
+  return {.num_pages = config_.num_pages,
+          .context_limit = config_.context_limit,
+          .vocab_size = config_.vocab_size,
+          .max_sequences = config_.max_sequences,
+          .max_rows = config_.max_rows,
+          .max_logit_rows = config_.max_logit_rows,
+          .max_drafts = config_.max_drafts,
+          .has_drafter = config_.has_drafter};
+}
+
 void Scheduler::check_integrity() const {
   pool_.check_integrity();
   index_.check_integrity();

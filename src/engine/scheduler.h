@@ -85,6 +85,7 @@ class Scheduler {
   int32_t num_waiting() const { return static_cast<int32_t>(waiting_.size()); }
   int32_t num_running() const { return static_cast<int32_t>(running_.size()); }
   int32_t num_in_flight() const { return static_cast<int32_t>(in_flight_.size()); }
+  StepBounds bounds() const;  // of its plans
   const PagePool& pool() const { return pool_; }
   const SchedulerStats& stats() const { return stats_; }
 

@@ -3,13 +3,26 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 #include <vector>
 
 #include "base/ids.h"
 #include "engine/sampling.h"
 
 namespace talon {
+
+// What limits the plans of an engine.
+struct StepBounds {
+  int32_t num_pages = 0;  // the null page included
+  int64_t context_limit = 0;
+  int32_t vocab_size = 0;
+  int32_t max_sequences = 0;  // slots
+  int32_t max_rows = 0;
+  int32_t max_logit_rows = 0;
+  int32_t max_drafts = 0;  // K
+  bool has_drafter = false;
+
+  friend bool operator==(const StepBounds&, const StepBounds&) = default;
+};
 
 // New rows of one sequence on top of its cached positions. Either tokens of a prefix (`tokens` is
 // not empty), or a verify: the pending token and the first `num_drafts` of the drafts that the
@@ -97,9 +110,5 @@ struct StepResult {
   std::vector<RowResult> rows;  // in the plan's order
   PhaseTimes times;
 };
-
-// One JSON line each, for traces and bug reports.
-std::string to_json_line(const StepPlan& plan);
-std::string to_json_line(const StepResult& result);
 
 }  // namespace talon

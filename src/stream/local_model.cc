@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "engine/step_trace.h"
 
 namespace talon {
 namespace {
@@ -81,6 +82,7 @@ void trace_steps(Engine& engine, const std::string& file) {
   if (!*out) {
     throw Error(ErrorCode::kNotFound, fmt::format("{}: cannot be written", file));
   }
+  *out << to_json_line(engine.scheduler().bounds()) << '\n';
   engine.observe([out](const StepPlan& plan, const StepResult& result) {
     *out << to_json_line(plan) << '\n' << to_json_line(result) << '\n';
   });
