@@ -359,7 +359,7 @@ def check_dead(tree: Tree) -> Iterator[Problem]:
                 yield Problem(path, 0, "dead", "no other file includes this header")
         elif path.startswith("tests/") and path.endswith(".cc"):
             parts = path.split("/")
-            if parts[1] not in ("oracle", "support", "fuzz") and not path.endswith("_test.cc"):
+            if parts[1] not in ("oracle", "support", "sim", "fuzz") and not path.endswith("_test.cc"):
                 yield Problem(path, 0, "dead", "the build takes *_test.cc only; see tests/support")
 
 
