@@ -45,7 +45,7 @@ struct ThroughputRow {
   // Medians of ratios of total tokens a second within one repetition.
   double uplift = 0.0;        // eagle3 over none, less 1
   double uplift_auto = 0.0;   // auto over none, less 1
-  double auto_of_best = 0.0;  // auto over the better of the others
+  double auto_of_best = 0.0;  // auto over the one of the others with the better median
 };
 
 struct BenchThroughputResult {
