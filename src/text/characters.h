@@ -2,9 +2,8 @@
 // `str` has: what chat templates were written against.
 //
 // Strings are UTF-8. A byte that is part of no character counts as one character of its own and is
-// in no class. Classes go by Unicode's general categories, so that some
-// hundred letter-like symbols and numerals of other scripts are in fewer of them than in Python.
-// All functions are pure.
+// in no class. Classes go by Unicode's general categories, so that some hundred letter-like symbols
+// and numerals of other scripts are in fewer of them than in Python. All functions are pure.
 #pragma once
 
 #include <cstdint>

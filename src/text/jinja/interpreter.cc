@@ -107,9 +107,7 @@ Value Interpreter::call(const Value& callee, const Arguments& arguments) {
     fault("a {} cannot be called", callee.type_name());
   }
   const Nested nested(*this);
-  // The callee may be replaced while it runs.
-  const std::shared_ptr<Object> object = callee.as_object();
-  return object->call(*this, arguments);
+  return callee.as_object()->call(*this, arguments);
 }
 
 Value Interpreter::make_namespace(Dict attributes) {

@@ -180,7 +180,7 @@ class Cycler : public Object {
 // joiner(...): empty the first time, the separator afterwards.
 class Joiner : public Object {
  public:
-  explicit Joiner(Value separator) : Object(separator.depth() + 1), separator_(separator) {}
+  explicit Joiner(const Value& separator) : Object(separator.depth() + 1), separator_(separator) {}
 
   std::string_view type_name() const override { return "Joiner"; }
   bool is_callable() const override { return true; }
