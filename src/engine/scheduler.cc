@@ -66,6 +66,7 @@ std::variant<std::vector<Submission>, Refusal> Scheduler::add(Request&& request)
         fmt::format("{} sequences wait of {} that may", num_waiting(), config_.max_queue_len)};
   }
   std::vector<Submission> submissions;
+  submissions.reserve(static_cast<size_t>(request.num_choices));
   const SeqId first{next_id_};
   for (int32_t j = 0; j < request.num_choices; ++j) {
     submissions.push_back(add_choice(request, j, first));

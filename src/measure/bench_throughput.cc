@@ -31,6 +31,9 @@ struct SeedUplift {
 constexpr std::array kSeedUplifts = {SeedUplift{4, 63.2}, SeedUplift{8, 43.0}, SeedUplift{16, 42.4},
                                      SeedUplift{32, 22.9}, SeedUplift{64, 14.5}};
 
+// A benchmark takes the time for a steady table.
+constexpr int32_t kTableCycles = 6;
+
 struct Run {
   double total_tokens_per_s = 0.0;
   double output_tokens_per_s = 0.0;
@@ -63,7 +66,7 @@ Models open_models(const BenchThroughputSettings& settings) {
 void find_cost_table(LocalModel& model, BenchThroughputResult& result) {
   const Clock::time_point start = Clock::now();
   if (result.cost_table.empty()) {
-    result.cost_table = measure_cost_table(model);
+    result.cost_table = measure_cost_table(model, kTableCycles);
     const std::chrono::duration<double> elapsed = Clock::now() - start;
     result.cost_table_s = elapsed.count();
   }
@@ -115,6 +118,7 @@ ThroughputRow summarise_row(int32_t concurrency, const std::vector<Repetition>& 
   ThroughputRow row{.concurrency = concurrency};
   const auto median_of = [&repetitions](const auto& value) {
     std::vector<double> values;
+    values.reserve(repetitions.size());
     for (const Repetition& repetition : repetitions) {
       values.push_back(value(repetition));
     }

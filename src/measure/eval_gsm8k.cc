@@ -58,6 +58,7 @@ EvalResult eval_gsm8k(LocalModel& model,
   result.synthetic_acceptance = model.synthetic_acceptance;
   HashStream digest;
   std::vector<CompletionRequest> requests;
+  requests.reserve(settings.problems.size());
   for (const Gsm8kProblem& problem : settings.problems) {
     requests.push_back(gsm8k_request(settings, problem));
   }

@@ -290,11 +290,12 @@ CostTable cost_table_of(std::span<const StepTimes> times) {
   return table;
 }
 
-CostTable measure_cost_table(LocalModel& model) {
+CostTable measure_cost_table(LocalModel& model, int32_t num_cycles) {
   const std::array context = {
       static_cast<int32_t>(std::min<int64_t>(kQuickContext, model.engine->context_limit() / 2))};
   StepGrid grid = fitting_grid(*model.engine, context, 4);
-  grid.num_cycles = 2;  // fewer than the grid was fitted for
+  // The pages were fitted for the grid's own number.
+  grid.num_cycles = std::min(num_cycles, grid.num_cycles);
   return cost_table_of(measure_steps(model, grid));
 }
 

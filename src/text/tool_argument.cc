@@ -221,6 +221,7 @@ std::string argument_json(const ArgumentElement& element, const Value& schema) {
     return object_json(element, schema);
   }
   std::vector<const ArgumentElement*> children;
+  children.reserve(element.children.size());
   for (const ArgumentElement& child : element.children) {
     children.push_back(&child);
   }

@@ -53,8 +53,8 @@ const Value& Parameters::value(size_t index) const {
   return *values_[index];
 }
 
-Value Parameters::value_or(size_t index, Value fallback) const {
-  return has(index) ? *values_[index] : std::move(fallback);
+Value Parameters::value_or(size_t index, const Value& fallback) const {
+  return has(index) ? *values_[index] : fallback;
 }
 
 int64_t Parameters::integer(size_t index) const {

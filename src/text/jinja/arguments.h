@@ -33,7 +33,7 @@ class Parameters {
   // None counts as absent.
   bool given(size_t index) const { return has(index) && !values_[index]->is_none(); }
   const Value& value(size_t index) const;
-  Value value_or(size_t index, Value fallback) const;
+  Value value_or(size_t index, const Value& fallback) const;
   int64_t integer(size_t index) const;
   int64_t integer_or(size_t index, int64_t fallback) const;
   // By truth, as Python reads a flag.

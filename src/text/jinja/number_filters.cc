@@ -118,7 +118,7 @@ int64_t truncated(double value) {
 
 Value to_int(Interpreter&, const Value& input, const Arguments& arguments) {
   const Parameters parameters("int", arguments, {"default", "base"});
-  const Value fallback = parameters.value_or(0, Value::integer(0));
+  Value fallback = parameters.value_or(0, Value::integer(0));
   const int64_t base = parameters.integer_or(1, 10);
   if (input.is_undefined()) {
     fault("{} is undefined", input.hint());

@@ -154,7 +154,9 @@ std::string real_text(double value) {
     return out + "0." + std::string(static_cast<size_t>(-exponent - 1), '0') + digits;
   }
   if (num_digits <= exponent + 1) {
-    return out + digits + std::string(static_cast<size_t>(exponent + 1 - num_digits), '0') + ".0";
+    return out + digits +
+           std::string(static_cast<size_t>(exponent) + 1 - static_cast<size_t>(num_digits), '0') +
+           ".0";
   }
   const auto point = static_cast<size_t>(exponent + 1);
   return out + digits.substr(0, point) + "." + digits.substr(point);

@@ -65,7 +65,11 @@ class Value {
   static Value dict(Dict dict);
   static Value object(std::shared_ptr<Object> object);
 
-  Kind kind() const { return static_cast<Kind>(state_.index()); }
+  Kind kind() const {
+    // The alternatives stand in the order of Kind, and a value is never without one.
+    // NOLINTNEXTLINE(clang-analyzer-optin.core.EnumCastOutOfRange)
+    return static_cast<Kind>(state_.index());
+  }
   bool is_undefined() const { return kind() == Kind::kUndefined; }
   bool is_none() const { return kind() == Kind::kNone; }
   bool is_bool() const { return kind() == Kind::kBool; }
