@@ -158,7 +158,7 @@ std::string real_text(double value) {
            std::string(static_cast<size_t>(exponent) + 1 - static_cast<size_t>(num_digits), '0') +
            ".0";
   }
-  const auto point = static_cast<size_t>(exponent + 1);
+  const size_t point = static_cast<size_t>(exponent) + 1;
   return out + digits.substr(0, point) + "." + digits.substr(point);
 }
 
