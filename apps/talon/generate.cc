@@ -52,10 +52,14 @@ void generate(const GenerateFlags& flags) {
   request.prompt = read_prompt(flags);
   const int32_t num_drafts = model.engine->max_drafts();
   if (flags.json) {
-    fmt::print("{}\n", completion_json(complete(model, request, {}), num_drafts).dump());
+    fmt::print("{}\n", completions_json(complete_choices(model, request), num_drafts).dump());
     return;
   }
   Terminal terminal(stdout);
+  if (request.num_choices != 1) {
+    terminal.show_choices(complete_choices(model, request), num_drafts);
+    return;
+  }
   const Completion completion = complete(
       model, request, [&](std::span<const TextSegment> segments) { terminal.show(segments); });
   terminal.show_statistics(completion, num_drafts);
@@ -74,6 +78,8 @@ void register_generate(CLI::App& app) {
   source->require_option(1);
   command->add_option("--output", flags->output, "answers of --input; default: standard output");
   add_sampling_flags(*command, flags->request);
+  command->add_option("--n", flags->request.num_choices, "answers, each with its own seed")
+      ->capture_default_str();
   command->add_flag("--json,!--no-json", flags->json, "print one JSON object");
   command
       ->add_option("--logprobs", flags->request.num_logprobs,

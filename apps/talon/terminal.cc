@@ -46,4 +46,11 @@ void Terminal::show_statistics(const Completion& completion, int32_t num_drafts)
   fmt::print(stderr, "{}\n", line);
 }
 
+void Terminal::show_choices(std::span<const Completion> choices, int32_t num_drafts) {
+  for (const Completion& completion : choices) {
+    fmt::print(out_, "--- choice {} ---\n{}", completion.choice, completion.text);
+    show_statistics(completion, num_drafts);
+  }
+}
+
 }  // namespace talon

@@ -16,6 +16,9 @@ class Terminal {
 
   void show(std::span<const TextSegment> segments);
   void show_statistics(const Completion& completion, int32_t num_drafts);
+  // Several answers to one prompt, each under a line with its number and with its own
+  // statistics.
+  void show_choices(std::span<const Completion> choices, int32_t num_drafts);
 
  private:
   std::FILE* out_;

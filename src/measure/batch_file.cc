@@ -37,6 +37,13 @@ std::vector<std::string> stop_list(const Json& value, const std::string& place) 
   return stops;
 }
 
+int32_t count(const Json& value, std::string_view field, const std::string& place) {
+  if (!value.is_number_integer() || value.get<int64_t>() < 1 || value.get<int64_t>() > INT32_MAX) {
+    fail(place, field, "must be an integer of at least 1");
+  }
+  return value.get<int32_t>();
+}
+
 BatchLine parse_line(const std::string& text,
                      const CompletionRequest& defaults,
                      const std::string& place) {
@@ -53,11 +60,9 @@ BatchLine parse_line(const std::string& text,
     if (key == "prompt") {
       line.request.prompt = value.get<std::string>();
     } else if (key == "max_tokens") {
-      if (!value.is_number_integer() || value.get<int64_t>() < 1 ||
-          value.get<int64_t>() > INT32_MAX) {
-        fail(place, key, "must be an integer of at least 1");
-      }
-      line.request.max_tokens = value.get<int32_t>();
+      line.request.max_tokens = count(value, key, place);
+    } else if (key == "n") {
+      line.request.num_choices = count(value, key, place);
     } else if (key == "ignore_eos") {
       if (!value.is_boolean()) {
         fail(place, key, "must be true or false");
@@ -72,11 +77,9 @@ BatchLine parse_line(const std::string& text,
   return line;
 }
 
-std::string answer_line(const BatchLine& line, CompletionOutcome&& outcome, int32_t num_drafts) {
+Completion choice_of(const BatchLine& line, CompletionOutcome&& outcome) {
   try {
-    Json answer = line.extra;
-    answer.update(completion_json(completion_or_throw(std::move(outcome)), num_drafts));
-    return answer.dump();
+    return completion_or_throw(std::move(outcome));
   } catch (const Error& error) {
     throw Error(error.code(), fmt::format("{}: {}", line.place, error.what()));
   }
@@ -110,9 +113,16 @@ void run_batch_file(LocalModel& model,
   for (const BatchLine& line : lines) {
     requests.push_back(line.request);
   }
+  std::vector<Completion> choices;  // of the line whose turn it is
   complete_all(model, requests, [&](int64_t index, CompletionOutcome&& outcome) {
     const BatchLine& line = lines[static_cast<size_t>(index)];
-    out << answer_line(line, std::move(outcome), model.engine->max_drafts()) << '\n' << std::flush;
+    choices.push_back(choice_of(line, std::move(outcome)));
+    if (std::ssize(choices) == line.request.num_choices) {
+      Json answer = line.extra;
+      answer.update(completions_json(choices, model.engine->max_drafts()));
+      out << answer.dump() << '\n' << std::flush;
+      choices.clear();
+    }
   });
 }
 

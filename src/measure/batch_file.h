@@ -1,9 +1,9 @@
 // Offline batches: one JSON object a line in, one a line out, in the same order, as many at once as
 // the engine takes.
 //
-// A line has `prompt` (string) and may have `max_tokens`, `ignore_eos` and `stop` (a string or a
-// list), which replace the defaults given; other members are copied to the answer line, so that an
-// id finds its way. The answer has the members of completion_json besides.
+// A line has `prompt` (string) and may have `max_tokens`, `n`, `ignore_eos` and `stop` (a string or
+// a list), which replace the defaults given; other members are copied to the answer line, so that
+// an id finds its way. The answer has the members of completions_json besides.
 #pragma once
 
 #include <filesystem>

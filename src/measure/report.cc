@@ -77,6 +77,19 @@ Json completion_json(const Completion& completion, int32_t num_speculative_token
   return json;
 }
 
+Json completions_json(std::span<const Completion> completions, int32_t num_speculative_tokens) {
+  if (completions.size() == 1) {
+    return completion_json(completions.front(), num_speculative_tokens);
+  }
+  Json choices = Json::array();
+  for (const Completion& completion : completions) {
+    Json choice = {{"index", completion.choice}};
+    choice.update(completion_json(completion, num_speculative_tokens));
+    choices.push_back(std::move(choice));
+  }
+  return {{"choices", std::move(choices)}};
+}
+
 std::string cpu_path_in_use(const EngineConfig& config) {
   return std::string(cpu_path_name(config.cpu_path.value_or(detect_cpu_path())));
 }

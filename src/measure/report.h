@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 
 #include "base/json.h"
@@ -19,6 +20,10 @@ Json spec_json(const SpecStats& stats, int32_t num_speculative_tokens);
 // text, token_ids, finish_reason, prompt_tokens, completion_tokens, spec, timings; logprobs if
 // asked for; synthetic_acceptance if acceptance was forced.
 Json completion_json(const Completion& completion, int32_t num_speculative_tokens);
+
+// Of all choices of a request, in their order: the object above if there is one, else an object
+// `choices` of such objects, each with its `index` first.
+Json completions_json(std::span<const Completion> completions, int32_t num_speculative_tokens);
 
 // What the settings come to on this machine.
 std::string cpu_path_in_use(const EngineConfig& config);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <optional>
+#include <span>
 #include <utility>
 
 #include "base/check.h"
@@ -25,6 +26,7 @@ Completion completion_or_throw(CompletionOutcome&& outcome) {
 }
 
 Completion complete(LocalModel& model, const CompletionRequest& request, const SegmentSink& sink) {
+  TALON_CHECK(request.num_choices == 1, "{} choices", request.num_choices);
   std::optional<Completion> result;
   OfflineRunner runner(model,
                        [&](int64_t, Completion&& completion) { result = std::move(completion); });
@@ -35,6 +37,14 @@ Completion complete(LocalModel& model, const CompletionRequest& request, const S
   }
   TALON_CHECK(result.has_value(), "the engine stopped before the answer");
   return std::move(*result);
+}
+
+std::vector<Completion> complete_choices(LocalModel& model, const CompletionRequest& request) {
+  std::vector<Completion> choices;
+  complete_all(model, std::span(&request, 1), [&](int64_t, CompletionOutcome&& outcome) {
+    choices.push_back(completion_or_throw(std::move(outcome)));
+  });
+  return choices;
 }
 
 }  // namespace talon

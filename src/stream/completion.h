@@ -23,11 +23,14 @@ struct CompletionRequest {
   bool ignore_eos = false;
   int32_t max_drafts = kMaxDrafts;
   SamplingSettings sampling{};
+  int32_t num_choices = 1;    // n: answers to the prompt; choice j draws with seed + j
   int32_t num_logprobs = -1;  // per answer token 0..20 likeliest beside its own; -1: none
   OutputSettings output{};
 };
 
+// One choice.
 struct Completion {
+  int32_t choice = 0;  // 0..n - 1
   std::string text;
   std::vector<TokenId> tokens;
   std::vector<PositionLogprobs> logprobs;  // one a token, if asked for
@@ -51,8 +54,11 @@ Completion completion_or_throw(CompletionOutcome&& outcome);
 
 using SegmentSink = std::function<void(std::span<const TextSegment>)>;
 
-// Throws Error with the engine's reason if it refuses the request. `sink` may be empty. Other
-// requests in the engine run along.
+// Of a request with one choice. Throws Error with the engine's reason if it refuses the request.
+// `sink` may be empty. Other requests in the engine run along.
 Completion complete(LocalModel& model, const CompletionRequest& request, const SegmentSink& sink);
+
+// Likewise all choices of a request, in their order.
+std::vector<Completion> complete_choices(LocalModel& model, const CompletionRequest& request);
 
 }  // namespace talon

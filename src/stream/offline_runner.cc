@@ -23,6 +23,7 @@ Request engine_request(const LocalModel& model, const CompletionRequest& request
   out.ignore_eos = request.ignore_eos;
   out.max_drafts = request.max_drafts;
   out.sampling = request.sampling;
+  out.num_choices = request.num_choices;
   out.num_logprobs = request.num_logprobs;
   return out;
 }
@@ -35,7 +36,9 @@ OfflineRunner::~OfflineRunner() {
   }
 }
 
-std::optional<Refusal> OfflineRunner::submit(const CompletionRequest& request, SegmentSink sink) {
+std::optional<Refusal> OfflineRunner::submit(const CompletionRequest& request,
+                                             const SegmentSink& sink) {
+  TALON_CHECK(!sink || request.num_choices == 1, "a sink for {} choices", request.num_choices);
   Request submitted = engine_request(model_, request);
   const int64_t prompt_tokens = std::ssize(submitted.prompt);
   const Clock::time_point start = Clock::now();
@@ -43,18 +46,22 @@ std::optional<Refusal> OfflineRunner::submit(const CompletionRequest& request, S
   if (auto* refusal = std::get_if<Refusal>(&answer)) {
     return std::move(*refusal);
   }
-  Submission submission = std::move(std::get<std::vector<Submission>>(answer).front());
   OutputSettings settings = request.output;
   settings.min_tokens = request.sampling.min_tokens;
-  auto active = std::make_unique<Active>();
-  active->index = num_submitted_++;
-  active->id = submission.id;
-  active->output = std::make_unique<OutputProcessor>(*model_.tokenizer, *model_.engine,
-                                                     std::move(submission), settings);
-  active->sink = std::move(sink);
-  active->completion.prompt_tokens = prompt_tokens;
-  active->start = start;
-  active_.push_back(std::move(active));
+  int32_t choice = 0;
+  for (Submission& submission : std::get<std::vector<Submission>>(answer)) {
+    auto active = std::make_unique<Active>();
+    active->index = num_submitted_;
+    active->id = submission.id;
+    active->output = std::make_unique<OutputProcessor>(*model_.tokenizer, *model_.engine,
+                                                       std::move(submission), settings);
+    active->sink = sink;
+    active->completion.choice = choice++;
+    active->completion.prompt_tokens = prompt_tokens;
+    active->start = start;
+    active_.push_back(std::move(active));
+  }
+  ++num_submitted_;
   return std::nullopt;
 }
 
@@ -84,7 +91,7 @@ void OfflineRunner::drain(Active& active) {
   const int64_t after = std::ssize(active.output->tokens());
   if (before == 0 && after > 0) {
     active.first_token = Clock::now();
-    num_prompt_tokens_ += active.completion.prompt_tokens;
+    num_prompt_tokens_ += active.completion.choice == 0 ? active.completion.prompt_tokens : 0;
   }
   num_output_tokens_ += after - before;
   for (const TextSegment& segment : segments) {
@@ -114,29 +121,35 @@ void OfflineRunner::finish(Active& active) {
 void complete_all(LocalModel& model,
                   std::span<const CompletionRequest> requests,
                   const std::function<void(int64_t index, CompletionOutcome&& outcome)>& done) {
-  std::map<int64_t, CompletionOutcome> outcomes;  // not yet given, by the place of the request
-  std::vector<int64_t> places;                    // by the runner's index
-  int64_t next_given = 0;
+  using Place = std::pair<int64_t, int32_t>;    // of the request, then the choice
+  std::map<Place, CompletionOutcome> outcomes;  // not yet given
+  std::vector<int64_t> places;                  // by the runner's index
+  Place next_given{0, 0};
   OfflineRunner runner(model, [&](int64_t index, Completion&& completion) {
-    outcomes.emplace(places[static_cast<size_t>(index)], std::move(completion));
+    const Place place{places[static_cast<size_t>(index)], completion.choice};
+    outcomes.emplace(place, std::move(completion));
   });
   const auto give = [&] {
     for (auto it = outcomes.find(next_given); it != outcomes.end();
-         it = outcomes.find(++next_given)) {
+         it = outcomes.find(next_given)) {
+      const auto [request, choice] = next_given;
       CompletionOutcome outcome = std::move(it->second);
       outcomes.erase(it);
-      done(next_given, std::move(outcome));
+      const bool is_last = std::holds_alternative<Refusal>(outcome) ||
+                           choice + 1 == requests[static_cast<size_t>(request)].num_choices;
+      next_given = is_last ? Place{request + 1, 0} : Place{request, choice + 1};
+      done(request, std::move(outcome));
     }
   };
   int64_t next = 0;
-  while (next_given < std::ssize(requests)) {
+  while (next_given.first < std::ssize(requests)) {
     for (bool full = false; !full && next < std::ssize(requests); next += full ? 0 : 1) {
       std::optional<Refusal> refusal = runner.submit(requests[static_cast<size_t>(next)]);
       full = refusal.has_value() && refusal->code == Refusal::Code::kQueueFull;
       if (!refusal.has_value()) {
         places.push_back(next);
       } else if (!full) {
-        outcomes.emplace(next, std::move(*refusal));
+        outcomes.emplace(Place{next, 0}, std::move(*refusal));
       }
     }
     runner.step();

@@ -85,6 +85,36 @@ class GenerateTest(unittest.TestCase):
         self.assertEqual([answer["id"] for answer in answers], [0, 1, 2])
         self.assertEqual([answer["completion_tokens"] for answer in answers], [4, 5, 6])
 
+    def test_several_answers_draw_with_seeds_in_a_row(self) -> None:
+        hello = ("--prompt", "Hello", "--temperature", 1.2, "--max-tokens", 16)
+        alone = [generate(*hello, "--seed", seed) for seed in (7, 8, 9)]
+        answer = generate(*hello, "--seed", 7, "--n", 3)
+        self.assertEqual(list(answer), ["choices"])
+        self.assertEqual([choice["index"] for choice in answer["choices"]], [0, 1, 2])
+        for choice, single in zip(answer["choices"], alone):
+            self.assertEqual(list(choice), ["index", *single])
+            self.assertEqual(choice["token_ids"], single["token_ids"])
+        plain = run("generate", *hello, "--seed", 7, "--n", 3)
+        self.assertEqual(plain.stdout, "".join(
+            f"--- choice {i} ---\n{single['text']}\n" for i, single in enumerate(alone)
+        ))
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(folder, "in.jsonl")
+            source.write_text('{"id": "a", "prompt": "Hello", "n": 2}\n{"prompt": "Hello"}\n')
+            done = run("generate", "--input", source, *hello[2:], "--seed", 7)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            first, second = map(json.loads, done.stdout.splitlines())
+            source.write_text('{"prompt": "Hello", "n": 17}\n')
+            refused = run("generate", "--input", source)
+        self.assertEqual(first["id"], "a")
+        self.assertEqual(
+            [choice["token_ids"] for choice in first["choices"]],
+            [single["token_ids"] for single in alone[:2]],
+        )
+        self.assertEqual(second["token_ids"], alone[0]["token_ids"])
+        self.assertNotEqual(refused.returncode, 0)
+        self.assertIn("in.jsonl:1: n: 17 is not in 1..16", refused.stderr)
+
     def test_plain_output_is_the_text_alone(self) -> None:
         done = run("generate", "--max-tokens", 20, "--prompt", QUESTION)
         self.assertEqual(

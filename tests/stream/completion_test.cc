@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "support/error_message.h"
 #include "support/temp_dir.h"
 #include "support/tiny_model.h"
 
@@ -47,6 +48,38 @@ class CompletionTest : public testing::Test {
 };
 
 std::unique_ptr<test::TempDir> CompletionTest::suite_dir;
+
+TEST_F(CompletionTest, ChoiceJDrawsWithTheSeedPlusJ) {
+  LocalModel model = open(3);
+  CompletionRequest sampled = request({});
+  sampled.sampling.temperature = 1.0F;
+  sampled.sampling.seed = 40;
+  sampled.num_choices = 3;
+
+  const std::vector<Completion> choices = complete_choices(model, sampled);
+
+  ASSERT_EQ(choices.size(), 3U);
+  sampled.num_choices = 1;
+  for (const Completion& choice : choices) {
+    const Completion alone = complete(model, sampled, {});
+    EXPECT_EQ(choice.tokens, alone.tokens) << "seed " << sampled.sampling.seed;
+    EXPECT_EQ(choice.text, alone.text);
+    EXPECT_EQ(choice.prompt_tokens, alone.prompt_tokens);
+    EXPECT_EQ(choice.choice, sampled.sampling.seed - 40);
+    ++sampled.sampling.seed;
+  }
+  EXPECT_NE(choices[0].tokens, choices[1].tokens);
+}
+
+TEST_F(CompletionTest, TooManyChoicesAreRefusedByName) {
+  LocalModel model = open(0);
+  CompletionRequest wanted = request({});
+  for (const int32_t count : {0, 17}) {
+    wanted.num_choices = count;
+    EXPECT_THAT(test::error_message([&] { (void)complete_choices(model, wanted); }),
+                HasSubstr("n: "));
+  }
+}
 
 TEST_F(CompletionTest, SegmentsAddUpToTheText) {
   LocalModel model = open(3);

@@ -40,6 +40,7 @@ class OfflineRunnerTest : public testing::Test {
 
   static std::vector<CompletionRequest> requests(int32_t count) {
     std::vector<CompletionRequest> out;
+    out.reserve(static_cast<size_t>(count));
     for (int32_t i = 0; i < count; ++i) {
       out.push_back({.prompt = "Request " + std::to_string(i) + " is this",
                      .max_tokens = 5 + 7 * (i % 4),
@@ -89,6 +90,30 @@ TEST_F(OfflineRunnerTest, ARefusalStandsInItsPlace) {
 
   EXPECT_THAT(order, ElementsAre(0, 1, 2, 3, 4, 5));
   EXPECT_THAT(refused, ElementsAre("max_tokens", "prompt"));
+}
+
+TEST_F(OfflineRunnerTest, ChoicesComeInOrderAndTheirPromptCountsOnce) {
+  LocalModel model = open();
+  std::vector<CompletionRequest> all = requests(4);
+  all[1].num_choices = 2;
+  all[1].sampling.temperature = 1.0F;
+  all[2].num_choices = 3;  // never fits the queue of two
+
+  std::vector<std::string> given;
+  complete_all(model, all, [&](int64_t index, CompletionOutcome&& outcome) {
+    const auto* completion = std::get_if<Completion>(&outcome);
+    given.push_back(std::to_string(index) +
+                    (completion == nullptr ? "refused" : std::to_string(completion->choice)));
+  });
+
+  EXPECT_THAT(given, ElementsAre("00", "10", "11", "2refused", "30"));
+  OfflineRunner runner(model, [](int64_t index, Completion&&) { EXPECT_EQ(index, 0); });
+  EXPECT_FALSE(runner.submit(all[1]).has_value());
+  EXPECT_EQ(runner.num_in_flight(), 2);
+  EXPECT_EQ(runner.num_submitted(), 1);
+  while (runner.step()) {
+  }
+  EXPECT_EQ(runner.num_prompt_tokens(), std::ssize(model.tokenizer->encode(all[1].prompt)));
 }
 
 TEST_F(OfflineRunnerTest, CountsTokensAndRequestsInFlight) {
