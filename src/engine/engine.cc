@@ -1,6 +1,7 @@
 #include "engine/engine.h"
 
 #include <optional>
+#include <utility>
 
 #include "base/log.h"
 
@@ -36,13 +37,13 @@ void Engine::launch(StepPlan&& plan) {
 }
 
 void Engine::commit_oldest() {
-  const StepResult result = runner_->wait();
+  StepResult result = runner_->wait();
   if (observer_) {
     observer_(launched_.front(), result);
   }
   launched_.pop_front();
   watch_acceptance(result);
-  scheduler_.commit(result);
+  scheduler_.commit(std::move(result));
 #ifndef NDEBUG
   scheduler_.check_integrity();
 #endif

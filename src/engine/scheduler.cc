@@ -121,7 +121,7 @@ void Scheduler::finish(SeqId id, FinishReason reason) {
   }
 }
 
-void Scheduler::commit(const StepResult& result) {
+void Scheduler::commit(StepResult result) {
   TALON_CHECK(!in_flight_.empty() && in_flight_.front().round == result.round,
               "a result of round {} that nobody waits for", result.round);
   const Flight flight = std::move(in_flight_.front());
@@ -139,7 +139,7 @@ void Scheduler::commit(const StepResult& result) {
   }
 }
 
-void Scheduler::commit_row(Sequence& sequence, const FlightRow& planned, const RowResult& row) {
+void Scheduler::commit_row(Sequence& sequence, const FlightRow& planned, RowResult& row) {
   std::move(row.prompt_logprobs.begin(), row.prompt_logprobs.end(),
             std::back_inserter(sequence.prompt_logprobs));
   if (!planned.sample) {
@@ -157,12 +157,16 @@ void Scheduler::commit_row(Sequence& sequence, const FlightRow& planned, const R
   TokenEvent event;
   event.round = {
       .is_prefill = planned.is_prefill, .drafted = row.drafted, .accepted = row.accepted};
-  for (size_t i = 0; i < row.tokens.size() && !event.finish.has_value(); ++i) {
-    event.tokens.push_back(row.tokens[i]);
-    if (!row.logprobs.empty()) {
-      event.logprobs.push_back(row.logprobs[i]);
-    }
-    event.finish = append(sequence, row.tokens[i]);
+  event.tokens = std::move(row.tokens);
+  event.logprobs = std::move(row.logprobs);
+  size_t num_kept = 0;
+  while (num_kept < event.tokens.size() && !event.finish.has_value()) {
+    event.finish = append(sequence, event.tokens[num_kept]);
+    ++num_kept;
+  }
+  event.tokens.resize(num_kept);
+  if (!event.logprobs.empty()) {
+    event.logprobs.resize(num_kept);
   }
   sequence.kv_len = sequence.num_tokens() - 1;
   publish_pages(sequence);

@@ -73,7 +73,7 @@ class Scheduler {
 
   StepPlan plan();
   std::optional<StepPlan> plan_ahead();
-  void commit(const StepResult& result);
+  void commit(StepResult result);
 
   void set_policy(std::unique_ptr<SpecPolicy> policy);
   // New sequences start from the prior again: after rounds that say nothing of what is to come.
@@ -134,7 +134,7 @@ class Scheduler {
   void plan_prefills(StepPlan& plan, Budget& budget);
   void add_verify(Sequence& sequence, int32_t num_drafts, StepPlan& plan);
   void add_chunk(Sequence& sequence, StepPlan& plan, Budget& budget);
-  void add_row(Sequence& sequence, PlanRow&& row, StepPlan& plan);
+  void board(Sequence& sequence, const PlanRow& row, StepPlan& plan);  // the flight being planned
   void add_page_patch(Sequence& sequence, StepPlan& plan) const;
   void constrain(Sequence& sequence, PlanRow& row) const;
   bool reserve(Sequence& sequence, int32_t drafts, int32_t rounds);
@@ -151,7 +151,7 @@ class Scheduler {
   bool take_pages(Sequence& sequence, const Start& start);
   void add_slot_patch(const Sequence& sequence, StepPlan& plan) const;
 
-  void commit_row(Sequence& sequence, const FlightRow& planned, const RowResult& row);
+  void commit_row(Sequence& sequence, const FlightRow& planned, RowResult& row);
   bool is_end(const Sequence& sequence, TokenId token) const;
   std::optional<FinishReason> append(Sequence& sequence, TokenId token) const;
   void publish_pages(Sequence& sequence);

@@ -39,19 +39,25 @@ void Scheduler::plan_verifies(StepPlan& plan, Budget& budget) {
     bool may_draft;  // there are pages for it
   };
   std::vector<Ready> ready;
+  ready.reserve(running_.size());
+  plan.rows.reserve(running_.size());
+  next_flight_.rows.reserve(running_.size());
   int64_t wanted = 0;
   bool has_prompts = !waiting_.empty() && !free_slots_.empty();
-  // Preemption takes from the end of the order, so it never meets a sequence listed here.
-  for (auto it = running_.begin(); it != running_.end();) {
+  // Preemption takes from the end of the order, so it never meets a sequence listed here, and if
+  // it meets the sequence itself that was the last.
+  for (auto it = running_.begin(); it != running_.end(); ++it) {
     Sequence& sequence = *it->second;
-    const ServiceOrder order = it->first;
     if (sequence.is_prefilling()) {
       has_prompts = true;
-    } else if (const Room room = make_room(sequence); room != Room::kNone) {
-      ready.push_back({.sequence = &sequence, .may_draft = room == Room::kDrafts});
-      wanted += room == Room::kDrafts ? std::ssize(sequence.drafts) : 0;
+      continue;
     }
-    it = running_.upper_bound(order);
+    const Room room = make_room(sequence);
+    if (room == Room::kNone) {
+      break;
+    }
+    ready.push_back({.sequence = &sequence, .may_draft = room == Room::kDrafts});
+    wanted += room == Room::kDrafts ? std::ssize(sequence.drafts) : 0;
   }
   const int64_t held_back =
       has_prompts ? std::max<int64_t>(1, config_.max_rows / kPrefillShare) : 0;
@@ -72,7 +78,7 @@ void Scheduler::plan_verifies(StepPlan& plan, Budget& budget) {
 }
 
 void Scheduler::add_verify(Sequence& sequence, int32_t num_drafts, StepPlan& plan) {
-  PlanRow row;
+  PlanRow& row = plan.rows.emplace_back();
   row.sequence = sequence.id;
   row.slot = sequence.slot;
   row.first_position = sequence.kv_len;
@@ -82,10 +88,10 @@ void Scheduler::add_verify(Sequence& sequence, int32_t num_drafts, StepPlan& pla
   if (sequence.constraint != nullptr) {
     constrain(sequence, row);
   }
-  add_row(sequence, std::move(row), plan);
+  board(sequence, row, plan);
 }
 
-void Scheduler::add_row(Sequence& sequence, PlanRow&& row, StepPlan& plan) {
+void Scheduler::board(Sequence& sequence, const PlanRow& row, StepPlan& plan) {
   add_page_patch(sequence, plan);
   next_flight_.rows.push_back({.sequence = &sequence,
                                .num_rows = row.num_rows(),
@@ -94,7 +100,6 @@ void Scheduler::add_row(Sequence& sequence, PlanRow&& row, StepPlan& plan) {
                                .is_prefill = row.is_prefill(),
                                .sample = row.sample,
                                .may_draft = true});
-  plan.rows.push_back(std::move(row));
 }
 
 // One mask a row; drafts end at the first that the constraint does not allow.
@@ -139,7 +144,7 @@ void Scheduler::add_chunk(Sequence& sequence, StepPlan& plan, Budget& budget) {
     count = std::min(count, budget.logit_rows);
   }
   const auto first = sequence.tokens.begin() + sequence.kv_len;
-  PlanRow row;
+  PlanRow& row = plan.rows.emplace_back();
   row.sequence = sequence.id;
   row.slot = sequence.slot;
   row.first_position = sequence.kv_len;
@@ -155,7 +160,7 @@ void Scheduler::add_chunk(Sequence& sequence, StepPlan& plan, Budget& budget) {
   }
   budget.rows -= count;
   budget.logit_rows -= all_logits ? count : (row.sample ? 1 : 0);
-  add_row(sequence, std::move(row), plan);
+  board(sequence, row, plan);
 }
 
 bool Scheduler::reserve(Sequence& sequence, int32_t drafts, int32_t rounds) {
@@ -213,6 +218,8 @@ void Scheduler::add_page_patch(Sequence& sequence, StepPlan& plan) const {
 void Scheduler::choose_drafts(StepPlan& plan) {
   std::vector<SpecRow> rows;
   std::vector<size_t> places;
+  rows.reserve(plan.rows.size());
+  places.reserve(plan.rows.size());
   for (size_t i = 0; i < plan.rows.size(); ++i) {
     if (!plan.rows[i].sample || !next_flight_.rows[i].may_draft) {
       continue;

@@ -21,6 +21,32 @@ TEST(BoundedQueueTest, FullQueueRefusesAndKeepsTheItem) {
   EXPECT_FALSE(queue.try_pop().has_value());
 }
 
+// The ring wraps at every offset, and grows while it is wrapped.
+TEST(BoundedQueueTest, KeepsOrderWhileItWrapsAndGrows) {
+  constexpr int kCapacity = 11;
+  for (int offset = 0; offset < kCapacity; ++offset) {
+    BoundedQueue<std::unique_ptr<int>> queue(kCapacity);
+    int pushed = 0;
+    int popped = 0;
+    for (int size = 1; size <= kCapacity; ++size) {
+      for (int i = 0; i < offset; ++i) {
+        ASSERT_TRUE(queue.try_push(std::make_unique<int>(pushed++)));
+        ASSERT_EQ(**queue.try_pop(), popped++);
+      }
+      ASSERT_TRUE(queue.try_push(std::make_unique<int>(pushed++)));
+      ASSERT_EQ(queue.size(), static_cast<size_t>(size));
+      if (size == kCapacity) {
+        ASSERT_FALSE(queue.try_push(std::make_unique<int>(-1)));
+        break;
+      }
+    }
+    while (const auto item = queue.try_pop()) {
+      ASSERT_EQ(**item, popped++) << "offset " << offset;
+    }
+    EXPECT_EQ(popped, pushed);
+  }
+}
+
 TEST(BoundedQueueTest, ClosedQueueEmptiesAndThenEnds) {
   BoundedQueue<int> queue(4);
   ASSERT_TRUE(queue.try_push(5));
