@@ -9,6 +9,7 @@ all: build
 
 deps:
 	@tools/setup
+	@python3 -B tools/fetch_sources.py
 
 configure: deps
 	@test -f $(BUILD)/build.ninja || cmake --preset cpu

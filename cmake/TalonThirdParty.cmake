@@ -32,6 +32,38 @@ find_path(talon_xxhash_include xxhash.h REQUIRED)
 add_library(talon_xxhash INTERFACE)
 target_include_directories(talon_xxhash SYSTEM INTERFACE ${talon_xxhash_include})
 
+# xgrammar, for structured outputs: compiled from the archive that tools/fetch_sources.py brought,
+# or left out. Its warnings are its own.
+set(TALON_XGRAMMAR AUTO CACHE STRING "Structured outputs by xgrammar: AUTO (if fetched), ON or OFF")
+set(talon_xgrammar_source ${CMAKE_SOURCE_DIR}/third_party/xgrammar-0.2.9)
+if(TALON_XGRAMMAR STREQUAL "AUTO")
+  set(TALON_HAS_XGRAMMAR OFF)
+  if(EXISTS ${talon_xgrammar_source}/CMakeLists.txt)
+    set(TALON_HAS_XGRAMMAR ON)
+  endif()
+else()
+  set(TALON_HAS_XGRAMMAR ${TALON_XGRAMMAR})
+endif()
+if(TALON_HAS_XGRAMMAR)
+  if(NOT EXISTS ${talon_xgrammar_source}/CMakeLists.txt)
+    message(FATAL_ERROR "TALON_XGRAMMAR is ON, but ${talon_xgrammar_source} is missing: "
+      "run tools/fetch_sources.py")
+  endif()
+  file(GLOB talon_xgrammar_files ${talon_xgrammar_source}/cpp/*.cc
+    ${talon_xgrammar_source}/cpp/support/*.cc ${talon_xgrammar_source}/cpp/converter_ext/*.cc)
+  add_library(talon_xgrammar STATIC ${talon_xgrammar_files})
+  target_include_directories(talon_xgrammar SYSTEM PUBLIC ${talon_xgrammar_source}/include
+    ${talon_xgrammar_source}/3rdparty/dlpack/include)
+  target_include_directories(talon_xgrammar SYSTEM PRIVATE
+    ${talon_xgrammar_source}/3rdparty/picojson)
+  target_compile_definitions(talon_xgrammar PUBLIC
+    XGRAMMAR_ENABLE_CPPTRACE=0 XGRAMMAR_ENABLE_INTERNAL_CHECK=0)
+  target_compile_options(talon_xgrammar PRIVATE -w)
+  if(TALON_SANITIZE)
+    target_compile_options(talon_xgrammar PRIVATE ${talon_sanitize_flags})
+  endif()
+endif()
+
 if(TALON_TESTS)
   find_package(GTest 1.12 REQUIRED)
 endif()

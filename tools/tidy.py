@@ -38,7 +38,7 @@ SIZED = CODE + (".py", ".sh", ".cmake")
 BINARY = (".safetensors", ".bin", ".png", ".jpg", ".gz", ".npz")
 KERNEL_FILE = re.compile(r"\.cu$|_(?:avx2|avx512|amx)\.cc$")
 # Files of one op share a stem; these endings name a backend or the role.
-VARIANT = re.compile(r"_(?:cpu|cpu_fast|fast|scalar|avx2|avx512|amx|cuda|sm90)$")
+VARIANT = re.compile(r"_(?:cpu|cpu_fast|fast|scalar|avx2|avx512|amx|cuda|sm90|xgrammar|absent)$")
 
 TOP_FOLDERS = {
     "apps", "src", "tests", "bench", "docs", "training", "tools", "models", "data", "cmake", ".ci",

@@ -189,6 +189,7 @@ struct Tokenizer::State {
   std::optional<AddedTokenFinder> normalized_finder;  // of tokens searched in normalized text
   std::unordered_map<std::string_view, TokenId> added_by_content;  // views of added_tokens
   std::vector<bool> presence;
+  std::vector<bool> added;
   std::vector<bool> special;
 };
 
@@ -216,11 +217,13 @@ std::optional<Failure> Tokenizer::State::build(const TokenizerFile& file) {
   normalized_finder.emplace(tokens_for(added_tokens, true, normalization));
   const auto size = static_cast<size_t>(vocabulary.size());
   presence.resize(size);
+  added.resize(size);
   special.resize(size);
   for (size_t i = 0; i < size; ++i) {
     presence[i] = vocabulary.has(TokenId(static_cast<int32_t>(i)));
   }
   for (const AddedToken& token : added_tokens) {
+    added[static_cast<size_t>(token.id.value)] = true;
     special[static_cast<size_t>(token.id.value)] = token.special;
   }
   return std::nullopt;
@@ -332,6 +335,11 @@ std::optional<TokenId> Tokenizer::token_id(std::string_view bytes) const {
     return added->second;
   }
   return state_->vocabulary.find_bytes(bytes);
+}
+
+bool Tokenizer::is_added(TokenId id) const {
+  return id.value >= 0 && id.value < vocabulary_size() &&
+         state_->added[static_cast<size_t>(id.value)];
 }
 
 bool Tokenizer::is_special(TokenId id) const {

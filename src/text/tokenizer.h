@@ -65,6 +65,9 @@ class Tokenizer {
   // The added token with this content, else the token of the vocabulary with these bytes.
   std::optional<TokenId> token_id(std::string_view bytes) const;
 
+  // True for an added token, special or not.
+  bool is_added(TokenId id) const;
+
   // True for an added token marked special.
   bool is_special(TokenId id) const;
 

@@ -1,0 +1,168 @@
+// Grammars in the engine: what the embedded pair answers fits its grammar, with the drafter and
+// without, alone and beside answers that are free, and is the same each way.
+#include "stream/grammar_constraint.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "base/json.h"
+#include "stream/local_model.h"
+#include "stream/output_processor.h"
+
+namespace talon {
+namespace {
+
+using text::Grammar;
+using text::GrammarCompiler;
+using text::GrammarKind;
+using text::GrammarSource;
+
+constexpr int32_t kNumLogits = 4096;
+const TokenId kEnd(4058);
+const TokenId kEndOfReasoning(4073);
+constexpr const char* kSchema =
+    R"({"type":"object","properties":{"name":{"type":"string","maxLength":20},
+        "count":{"type":"integer","minimum":0,"maximum":99},
+        "kind":{"enum":["fruit","tool"]}},
+        "required":["name","count","kind"],"additionalProperties":false})";
+
+class GrammarConstraintTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!GrammarCompiler::is_available()) {
+      GTEST_SKIP() << "built without xgrammar";
+    }
+  }
+
+  static LocalModel open(int32_t num_drafts) {
+    EngineConfig config;
+    config.model_dir = "models/talon-tiny";
+    config.draft_model_dir = num_drafts > 0 ? "models/talon-tiny-eagle3" : "";
+    config.num_speculative_tokens = num_drafts;
+    config.max_model_len = 1024;
+    config.max_num_seqs = 4;
+    return open_local_model(config);
+  }
+
+  static Grammar compile(const LocalModel& model, const GrammarSource& source) {
+    GrammarCompiler compiler(*model.tokenizer, kNumLogits, std::span(&kEnd, 1));
+    return compiler.compile(source).value();
+  }
+
+  static std::shared_ptr<TokenConstraint> constraint(const Grammar& grammar) {
+    return std::make_shared<GrammarConstraint>(grammar, std::nullopt, std::span(&kEnd, 1));
+  }
+
+  struct Answer {
+    std::string text;
+    FinishReason reason = FinishReason::kLength;
+    int64_t accepted = 0;
+
+    friend bool operator==(const Answer& a, const Answer& b) { return a.text == b.text; }
+  };
+
+  // All requests at once.
+  static std::vector<Answer> run(LocalModel& model, std::vector<Request> requests) {
+    std::vector<std::unique_ptr<OutputProcessor>> outputs;
+    for (Request& request : requests) {
+      auto submissions =
+          std::get<std::vector<Submission>>(model.engine->submit(std::move(request)));
+      outputs.push_back(std::make_unique<OutputProcessor>(*model.tokenizer, *model.engine,
+                                                          submissions.front(), OutputSettings{}));
+    }
+    std::vector<Answer> answers(outputs.size());
+    bool is_running = true;
+    while (is_running) {
+      (void)model.engine->step();
+      is_running = false;
+      for (size_t i = 0; i < outputs.size(); ++i) {
+        for (const TextSegment& segment : outputs[i]->drain()) {
+          answers[i].text += segment.text;
+        }
+        is_running = is_running || !outputs[i]->finished();
+      }
+    }
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      answers[i].reason = outputs[i]->finish_reason();
+    }
+    return answers;
+  }
+
+  static Request request(const LocalModel& model, const std::string& prompt, float temperature) {
+    Request request{.prompt = model.tokenizer->encode(prompt), .max_tokens = 400};
+    request.sampling.temperature = temperature;
+    request.sampling.seed = 7;
+    return request;
+  }
+};
+
+TEST_F(GrammarConstraintTest, AnswersFitTheirSchemaAndAreTheSameForEveryK) {
+  for (const float temperature : {0.0F, 1.0F}) {
+    std::vector<Answer> baseline;
+    for (const int32_t num_drafts : {0, 1, 3, 7}) {
+      LocalModel model = open(num_drafts);
+      const Grammar grammar = compile(model, {.kind = GrammarKind::kJsonSchema, .text = kSchema});
+      std::vector<Request> requests;
+      for (const char* prompt : {"Question: What is in the box?\nAnswer:", "The answer is"}) {
+        requests.push_back(request(model, prompt, temperature));
+        requests.back().constraints = {constraint(grammar)};
+      }
+      requests.push_back(request(model, "Question: Tom has 3 apples.", temperature));
+
+      const std::vector<Answer> answers = run(model, std::move(requests));
+
+      for (size_t i = 0; i < 2; ++i) {
+        const Result<Json> json = parse_json(answers[i].text);
+        ASSERT_TRUE(json.ok()) << answers[i].text;
+        EXPECT_EQ(json.value().size(), 3U) << answers[i].text;
+        EXPECT_LE(json.value().at("count").get<int>(), 99);
+        EXPECT_THAT(json.value().at("kind"), testing::AnyOf("fruit", "tool"));
+        EXPECT_EQ(answers[i].reason, FinishReason::kStop);
+      }
+      if (baseline.empty()) {
+        baseline = answers;
+      }
+      EXPECT_EQ(answers, baseline) << "K = " << num_drafts << " at " << temperature;
+    }
+  }
+}
+
+TEST_F(GrammarConstraintTest, ReasoningIsFreeUntilItsEnd) {
+  LocalModel model = open(0);
+  GrammarConstraint after(compile(model, {.kind = GrammarKind::kChoice, .choices = {"yes"}}),
+                          kEndOfReasoning, std::span(&kEnd, 1));
+  const std::vector<TokenId> thought = model.tokenizer->encode("hm");
+  const TokenId yes = model.tokenizer->encode("yes").front();
+  const auto may_come = [&after](TokenId id) {
+    std::vector<uint32_t> mask((kNumLogits + 31) / 32);
+    after.fill_mask(mask);
+    return ((mask[static_cast<size_t>(id.value) / 32] >> (id.value % 32)) & 1) != 0;
+  };
+
+  EXPECT_TRUE(may_come(thought.front()));
+  EXPECT_FALSE(may_come(kEnd));
+  EXPECT_FALSE(after.accept(kEnd));
+  for (const TokenId id : thought) {
+    EXPECT_TRUE(after.accept(id));
+  }
+  EXPECT_TRUE(after.accept(kEndOfReasoning));
+  EXPECT_FALSE(may_come(thought.front()));
+  EXPECT_TRUE(after.accept(yes));
+
+  after.rollback(1);
+  EXPECT_TRUE(may_come(yes));
+  EXPECT_TRUE(after.accept(yes));
+  after.rollback(2);  // back into the reasoning
+  EXPECT_TRUE(may_come(thought.front()));
+  EXPECT_TRUE(after.accept(kEndOfReasoning));
+  EXPECT_TRUE(after.accept(yes));
+}
+
+}  // namespace
+}  // namespace talon
