@@ -233,6 +233,40 @@ TEST(ChooseTest, MatchesTheNaiveFormulaOnRandomSettings) {
   }
 }
 
+// Values that all lie in one bucket of the selection, in many, or beyond the last.
+TEST(ChooseTest, CutsAtTheSamePlaceWhateverTheSpread) {
+  constexpr int64_t kVocabulary = 900;
+  TestRng rng(43);
+  const std::vector<SlotSettings> slots = {{.top_k = 1},
+                                           {.top_k = 77},
+                                           {.top_k = 899},
+                                           {.top_p = 0.3F},
+                                           {.top_p = 0.9F},
+                                           {.top_p = 0.999999F},
+                                           {.top_k = 300, .top_p = 0.7F}};
+  const std::vector<uint8_t> allowed(kVocabulary, 1);
+  for (const float spread : {0.0F, 1e-3F, 1.0F, 20.0F, 400.0F, 1e30F}) {
+    SCOPED_TRACE(spread);
+    TestTensor logits(DType::kF32, {1, kVocabulary});
+    for (int64_t id = 0; id < kVocabulary; ++id) {
+      logits.set(id, spread * rng.uniform(-1.0F, 1.0F));
+    }
+    const auto choices = collect(std::ssize(slots), [](int32_t s) { return Choice{.slot = s}; });
+    for_each_run([&](Stream stream) {
+      const Chosen chosen = run_choose(stream, logits, allowed, slots, choices);
+      for (size_t s = 0; s < slots.size(); ++s) {
+        const auto law = naive_law(row_of(logits, 0), allowed, slots[s], choices[s]);
+        for (size_t id = 0; id < law.size(); ++id) {
+          const auto at = static_cast<int64_t>(s * law.size() + id);
+          ASSERT_NEAR(chosen.laws.value(at), law[id], 1e-6) << "slot " << s << " id " << id;
+          ASSERT_EQ(chosen.laws.value(at) > 0.0, static_cast<float>(law[id]) > 0.0F)
+              << "slot " << s << " id " << id;
+        }
+      }
+    });
+  }
+}
+
 // Slots of every kind, over a vocabulary that spans several pieces of the sort.
 RowInvarianceCase mixed_case() {
   constexpr int64_t kVocabulary = 2003;
