@@ -87,7 +87,11 @@ std::unique_ptr<Engine> build_engine(const EngineConfig& config, const TokenFact
   if (config.spec_policy == SpecPolicyKind::kAuto && !config.cost_table.empty()) {
     policy = make_auto_policy(config.cost_table);
   }
-  return std::make_unique<Engine>(std::move(runner), scheduler, std::move(policy));
+  auto engine = std::make_unique<Engine>(std::move(runner), scheduler, std::move(policy));
+  if (config.acceptance_length > 0.0) {
+    engine->silence_alarm();
+  }
+  return engine;
 }
 
 }  // namespace talon

@@ -42,7 +42,9 @@ void Engine::commit_oldest() {
     observer_(launched_.front(), result);
   }
   launched_.pop_front();
-  watch_acceptance(result);
+  if (watches_acceptance_) {
+    watch_acceptance(result);
+  }
   scheduler_.commit(std::move(result));
 #ifndef NDEBUG
   scheduler_.check_integrity();

@@ -51,6 +51,8 @@ class Engine {
     scheduler_.forget_acceptance();
     alarm_ = {};
   }
+  // Forced acceptance says nothing of the drafter.
+  void silence_alarm() { watches_acceptance_ = false; }
   void clear_prefix_cache() { scheduler_.clear_prefix_cache(); }
 
   const Scheduler& scheduler() const { return scheduler_; }
@@ -73,6 +75,7 @@ class Engine {
   std::deque<StepPlan> launched_;  // unread, oldest first
   StepObserver observer_;
   AcceptanceAlarm alarm_;
+  bool watches_acceptance_ = true;
 };
 
 // What the engine needs to know of the tokenizer.

@@ -160,6 +160,10 @@ class GenerateTest(unittest.TestCase):
         none = generate(*flags, "--spec-decode-acceptance-length", 1)
         self.assertEqual(none["spec"]["accepted"], 0)
         self.assertNotIn("synthetic_acceptance", generate("--prompt", QUESTION))
+        none_of_many = ("--max-tokens", 700, "--spec-decode-acceptance-length", 1)
+        done = run("generate", *flags[:3], *none_of_many)
+        self.assertIn("700 tokens", done.stderr)
+        self.assertNotIn("hardly ever agrees", done.stderr, "it was forced: no alarm")
         done = run("generate", "--prompt", "x", "--spec-decode-acceptance-rate", 1)
         self.assertIn("forced", done.stderr)
 
