@@ -32,7 +32,7 @@ constexpr std::array kSeedUplifts = {SeedUplift{4, 63.2}, SeedUplift{8, 43.0}, S
                                      SeedUplift{32, 22.9}, SeedUplift{64, 14.5}};
 
 // A benchmark takes the time for a steady table.
-constexpr int32_t kTableCycles = 6;
+constexpr int32_t kTableCycles = 12;
 
 struct Run {
   double total_tokens_per_s = 0.0;

@@ -27,12 +27,12 @@ using Clock = std::chrono::steady_clock;
 // Steps of one number of drafts within a cycle: one to make the drafts, then timed ones.
 constexpr int32_t kStepsPerVisit = 3;
 
-// Short steps are noisy and cheap: they are repeated, up to so many times the cycles asked for,
-// until a point took this long.
-constexpr int32_t kMostRepeats = 4;
+// Short steps are noisy and cheap: they are repeated past the cycles asked for, up to so many in
+// all, until a point took this long.
+constexpr int32_t kManyCycles = 16;
 constexpr std::chrono::milliseconds kEnoughTime(100);
 
-int32_t most_cycles(const StepGrid& grid) { return kMostRepeats * grid.num_cycles; }
+int32_t most_cycles(const StepGrid& grid) { return std::max(kManyCycles, grid.num_cycles); }
 
 // Tokens that a request gains in a cycle if every draft is accepted.
 int64_t growth_per_cycle(int32_t max_drafts) {
@@ -294,8 +294,8 @@ CostTable measure_cost_table(LocalModel& model, int32_t num_cycles) {
   const std::array context = {
       static_cast<int32_t>(std::min<int64_t>(kQuickContext, model.engine->context_limit() / 2))};
   StepGrid grid = fitting_grid(*model.engine, context, 4);
-  // The pages were fitted for the grid's own number.
-  grid.num_cycles = std::min(num_cycles, grid.num_cycles);
+  TALON_CHECK(num_cycles <= kManyCycles, "pages were fitted for {} cycles", kManyCycles);
+  grid.num_cycles = num_cycles;
   return cost_table_of(measure_steps(model, grid));
 }
 

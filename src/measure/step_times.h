@@ -47,8 +47,8 @@ StepGrid fitting_grid(const Engine& engine, std::span<const int32_t> contexts, i
 CostTable cost_table_of(std::span<const StepTimes> times);
 
 // A table good enough to choose drafts by, in a few seconds on a small model: few steps at one
-// context. More cycles give steadier medians.
-CostTable measure_cost_table(LocalModel& model, int32_t num_cycles = 2);
+// context. More cycles, up to 16, give steadier medians.
+CostTable measure_cost_table(LocalModel& model, int32_t num_cycles = 4);
 
 // Opens a model and, if its policy is `auto` and it has drafts to choose, gives it the policy with
 // the table of the settings, or with one that is measured now.
