@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "measure/report.h"
 #include "stream/completion.h"
+#include "stream/spec_json.h"
 
 namespace talon {
 namespace {

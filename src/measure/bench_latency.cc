@@ -11,6 +11,7 @@
 #include "measure/report.h"
 #include "measure/step_times.h"
 #include "stream/offline_runner.h"
+#include "stream/spec_json.h"
 
 namespace talon {
 namespace {

@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "measure/report.h"
 #include "stream/offline_runner.h"
+#include "stream/spec_json.h"
 
 namespace talon {
 namespace {

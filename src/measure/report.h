@@ -1,4 +1,4 @@
-// The JSON forms that commands and server share. Include from .cc files only.
+// The JSON forms that commands share. Include from .cc files only.
 #pragma once
 
 #include <cstdint>
@@ -7,15 +7,10 @@
 
 #include "base/json.h"
 #include "engine/config.h"
-#include "engine/spec_stats.h"
 #include "measure/median.h"
 #include "stream/completion.h"
 
 namespace talon {
-
-// The object `spec` of spec/eagle3.md 12.1; fractions are 0..1, prefill excluded.
-// `num_speculative_tokens` is K; histogram and rates have K + 1 and K entries.
-Json spec_json(const SpecStats& stats, int32_t num_speculative_tokens);
 
 // text, token_ids, finish_reason, prompt_tokens, completion_tokens, spec, timings; logprobs if
 // asked for; synthetic_acceptance if acceptance was forced.

@@ -19,6 +19,20 @@ OutputProcessor::OutputProcessor(const text::Tokenizer& tokenizer,
 
 std::vector<TextSegment> OutputProcessor::drain() {
   std::vector<TextSegment> out;
+  for (OutputToken& token : drain_tokens()) {
+    if (token.text.empty()) {
+      continue;
+    }
+    if (out.empty() || out.back().draft_position != token.draft_position) {
+      out.push_back({.text = {}, .draft_position = token.draft_position});
+    }
+    out.back().text += token.text;
+  }
+  return out;
+}
+
+std::vector<OutputToken> OutputProcessor::drain_tokens() {
+  std::vector<OutputToken> out;
   while (std::optional<TokenEvent> event = submission_.events->try_pop()) {
     if (!finished()) {
       take(*event, out);
@@ -27,7 +41,7 @@ std::vector<TextSegment> OutputProcessor::drain() {
   return out;
 }
 
-void OutputProcessor::take(const TokenEvent& event, std::vector<TextSegment>& out) {
+void OutputProcessor::take(const TokenEvent& event, std::vector<OutputToken>& out) {
   cached_tokens_ += event.cached_tokens;
   prompt_logprobs_.insert(prompt_logprobs_.end(), event.prompt_logprobs.begin(),
                           event.prompt_logprobs.end());
@@ -45,6 +59,7 @@ void OutputProcessor::take(const TokenEvent& event, std::vector<TextSegment>& ou
     rounds_.push_back(kept);
   }
   if (stopped) {
+    release_rest(out);
     finish_ = FinishReason::kStop;
     engine_.finish(submission_.id);
   } else if (event.finish.has_value()) {
@@ -54,42 +69,49 @@ void OutputProcessor::take(const TokenEvent& event, std::vector<TextSegment>& ou
 
 bool OutputProcessor::take_token(TokenId token,
                                  int32_t draft_position,
-                                 std::vector<TextSegment>& out) {
+                                 std::vector<OutputToken>& out) {
   tokens_.push_back(token);
   const std::string piece = detokenizer_.push(token);
-  if (!piece.empty()) {
-    origins_.push_back({.bytes = piece.size(), .draft_position = draft_position});
-  }
+  origins_.push_back(
+      {.token = {.token = token, .draft_position = draft_position}, .held_bytes = piece.size()});
   release(scanner_.push(piece, may_stop()), out);
   return scanner_.match().has_value();
 }
 
-void OutputProcessor::end(FinishReason reason, std::vector<TextSegment>& out) {
+void OutputProcessor::end(FinishReason reason, std::vector<OutputToken>& out) {
   const std::string rest = detokenizer_.finish();
   if (!rest.empty()) {
-    origins_.push_back({.bytes = rest.size(), .draft_position = 0});
+    origins_.push_back({.token = {}, .held_bytes = rest.size()});
   }
   release(scanner_.push(rest, may_stop()), out);
   release(scanner_.finish(), out);
+  release_rest(out);
   finish_ = scanner_.match().has_value() ? FinishReason::kStop : reason;
 }
 
-// Splits released text at the borders of the tokens that gave it, and joins what has one origin.
-void OutputProcessor::release(std::string_view text, std::vector<TextSegment>& out) {
-  while (!text.empty()) {
-    TALON_CHECK(!origins_.empty(), "{} bytes of text from nowhere", text.size());
+// Gives released text back to the tokens that it came from, and hands out those that are complete.
+void OutputProcessor::release(std::string_view text, std::vector<OutputToken>& out) {
+  while (!origins_.empty()) {
     Origin& origin = origins_.front();
-    const size_t count = std::min(origin.bytes, text.size());
-    if (out.empty() || out.back().draft_position != origin.draft_position) {
-      out.push_back({.text = {}, .draft_position = origin.draft_position});
-    }
-    out.back().text.append(text.substr(0, count));
+    const size_t count = std::min(origin.held_bytes, text.size());
+    origin.token.text.append(text.substr(0, count));
     text.remove_prefix(count);
-    origin.bytes -= count;
-    if (origin.bytes == 0) {
-      origins_.pop_front();
+    origin.held_bytes -= count;
+    if (origin.held_bytes > 0) {
+      break;
     }
+    out.push_back(std::move(origin.token));
+    origins_.pop_front();
   }
+  TALON_CHECK(text.empty(), "{} bytes of text from nowhere", text.size());
+}
+
+// What is held back now is cut away.
+void OutputProcessor::release_rest(std::vector<OutputToken>& out) {
+  for (Origin& origin : origins_) {
+    out.push_back(std::move(origin.token));
+  }
+  origins_.clear();
 }
 
 }  // namespace talon

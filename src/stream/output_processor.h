@@ -35,6 +35,14 @@ struct TextSegment {
   int32_t draft_position = 0;
 };
 
+// One kept token with the text that it released; empty for a special token left out or one in the
+// middle of a character. At the very end `token` is -1 with the replacement of half a character.
+struct OutputToken {
+  TokenId token{-1};
+  std::string text{};
+  int32_t draft_position = 0;
+};
+
 class OutputProcessor {
  public:
   // References must outlive the processor.
@@ -43,8 +51,11 @@ class OutputProcessor {
                   Submission submission,
                   const OutputSettings& settings);
 
-  // Takes all events that wait in the queue and gives the text they release, in order.
+  // Takes all events that wait in the queue and gives the text they release, in order. Text that
+  // may still become a stop string is held back, together with the rest of its token.
   std::vector<TextSegment> drain();
+  // The same token by token, for parsers that go by ids.
+  std::vector<OutputToken> drain_tokens();
 
   bool finished() const { return finish_.has_value(); }
   FinishReason finish_reason() const { return *finish_; }         // once finished
@@ -56,17 +67,18 @@ class OutputProcessor {
   SpecStats stats() const { return summarise(rounds_); }
 
  private:
-  void take(const TokenEvent& event, std::vector<TextSegment>& out);
-  bool take_token(TokenId token, int32_t draft_position, std::vector<TextSegment>& out);
-  void end(FinishReason reason, std::vector<TextSegment>& out);
-  void release(std::string_view text, std::vector<TextSegment>& out);
+  void take(const TokenEvent& event, std::vector<OutputToken>& out);
+  bool take_token(TokenId token, int32_t draft_position, std::vector<OutputToken>& out);
+  void end(FinishReason reason, std::vector<OutputToken>& out);
+  void release(std::string_view text, std::vector<OutputToken>& out);
+  void release_rest(std::vector<OutputToken>& out);
 
   bool may_stop() const { return std::ssize(tokens_) > min_tokens_; }
 
-  // Where released text came from: `bytes` fed by tokens of one draft position, not yet released.
+  // A token with the text released so far, and how many of its bytes are still held back.
   struct Origin {
-    size_t bytes = 0;
-    int32_t draft_position = 0;
+    OutputToken token;
+    size_t held_bytes = 0;
   };
 
   Engine& engine_;

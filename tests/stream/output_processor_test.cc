@@ -141,5 +141,26 @@ TEST_F(OutputProcessorTest, TheStopStringIsShownWhenAsked) {
   EXPECT_EQ(with.tokens, without.tokens);
 }
 
+TEST_F(OutputProcessorTest, TokensCarryTheTextThatTheyReleased) {
+  const std::string whole = run(request(), {}).text;
+  const OutputSettings settings = {.stop = {stop_in(whole)}};
+  const Answer expected = run(request(), settings);
+
+  auto submissions = std::get<std::vector<Submission>>(model->engine->submit(request()));
+  OutputProcessor output(*model->tokenizer, *model->engine, submissions.front(), settings);
+  std::string text;
+  std::vector<TokenId> tokens;
+  while (!output.finished()) {
+    (void)model->engine->step();
+    for (const OutputToken& token : output.drain_tokens()) {
+      text += token.text;
+      tokens.push_back(token.token);
+    }
+  }
+
+  EXPECT_EQ(text, expected.text) << "the stop string is cut away";
+  EXPECT_EQ(tokens, expected.tokens) << "but the tokens that completed it are kept";
+}
+
 }  // namespace
 }  // namespace talon
