@@ -59,6 +59,8 @@ if(TALON_CUDA)
   find_package(CUDAToolkit REQUIRED)
   target_link_libraries(talon_options INTERFACE CUDA::cudart_static)
   target_compile_options(talon_options INTERFACE
+    # Kernels call our constexpr functions (dtype conversions, random numbers) and those of std.
     "$<$<COMPILE_LANGUAGE:CUDA>:-std=c++20;-lineinfo;--Werror=all-warnings>"
+    "$<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr>"
     "$<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra>")
 endif()

@@ -46,7 +46,7 @@ class Arena {
     int64_t mark_;
   };
 
-  static constexpr int64_t kArenaAlignment = 64;
+  static constexpr int64_t kArenaAlignment = 256;  // what CUDA's own allocations have
 
  private:
   Buffer buffer_;

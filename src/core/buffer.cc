@@ -8,16 +8,21 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "core/backend.h"
+#include "core/cuda/memory.h"
 
 namespace talon {
 namespace {
 
 constexpr size_t kAlignment = 64;  // a cache line, and one AVX-512 register
 
-size_t block_size(int64_t num_bytes, Device device) {
-  TALON_CHECK(num_bytes >= 0, "a buffer of {} bytes", num_bytes);
-  TALON_CHECK(device.kind == DeviceKind::kCpu, "this build has no memory on a CUDA device");
-  return static_cast<size_t>(num_bytes) + kAlignment;
+size_t block_size(int64_t num_bytes) { return static_cast<size_t>(num_bytes) + kAlignment; }
+
+// Whether a buffer's memory comes from the CUDA runtime.
+bool is_cuda(Device device) {
+  TALON_CHECK(kHasCuda || device.kind == DeviceKind::kCpu,
+              "this build has no memory on a CUDA device");
+  return device.kind == DeviceKind::kCuda;
 }
 
 }  // namespace
@@ -35,22 +40,46 @@ void Buffer::take(void* block, size_t num_bytes) {
 }
 
 Buffer::Buffer(int64_t num_bytes, Device device) : num_bytes_(num_bytes), device_(device) {
-  const size_t size = block_size(num_bytes, device);
+  TALON_CHECK(num_bytes >= 0, "a buffer of {} bytes", num_bytes);
+  if (is_cuda(device)) {
+    if constexpr (kHasCuda) {
+      block_ = cuda::allocate_device(device, num_bytes);
+      data_ = static_cast<std::byte*>(block_);
+    }
+    return;
+  }
+  const size_t size = block_size(num_bytes);
   take(std::malloc(size), size);
 }
 
 // calloc takes large blocks from the system as zero pages. A KV pool is as large as its cap, and
 // most runs touch little of it.
 Buffer Buffer::zeroed(int64_t num_bytes, Device device) {
+  if (is_cuda(device)) {
+    Buffer buffer(num_bytes, device);
+    if constexpr (kHasCuda) {
+      cuda::zero_now(device, buffer.data(), num_bytes);
+    }
+    return buffer;
+  }
+  TALON_CHECK(num_bytes >= 0, "a buffer of {} bytes", num_bytes);
   Buffer buffer;
   buffer.num_bytes_ = num_bytes;
   buffer.device_ = device;
-  const size_t size = block_size(num_bytes, device);
+  const size_t size = block_size(num_bytes);
   buffer.take(std::calloc(1, size), size);
   return buffer;
 }
 
-Buffer::~Buffer() { std::free(block_); }
+Buffer::~Buffer() {
+  if constexpr (kHasCuda) {
+    if (device_.kind == DeviceKind::kCuda) {
+      cuda::free_device(device_, block_);
+      return;
+    }
+  }
+  std::free(block_);
+}
 
 Buffer::Buffer(Buffer&& other) noexcept
     : block_(std::exchange(other.block_, nullptr)),

@@ -1,6 +1,6 @@
-// Move-only bytes on a device, aligned to 64 (CPU) bytes or more. The one place that takes device
-// memory; after start-up nobody makes a Buffer. Contents are uninitialised unless asked; large
-// zeroed memory costs nothing until it is touched.
+// Move-only bytes on a device, aligned to 64 (CPU) or 256 (CUDA) bytes. The one place that takes
+// device memory; after start-up nobody makes a Buffer. Contents are uninitialised unless asked; on
+// the CPU large zeroed memory costs nothing until it is touched.
 #pragma once
 
 #include <cstddef>

@@ -28,22 +28,22 @@ TEST(BufferDeathTest, ViewMustFit) {
 }
 
 TEST(ArenaTest, ScopeGivesBackWhatItTook) {
-  Arena arena(256);
-  (void)arena.take(DType::kF32, Shape{16});
+  Arena arena(768);
+  (void)arena.take(DType::kF32, Shape{64});
   {
     const Arena::Scope scope(arena);
-    (void)arena.take(DType::kF32, Shape{17});
-    EXPECT_EQ(arena.used(), 192);
+    (void)arena.take(DType::kF32, Shape{65});
+    EXPECT_EQ(arena.used(), 768);
   }
 
-  EXPECT_EQ(arena.used(), 64);
-  EXPECT_EQ(arena.high_water(), 192);
+  EXPECT_EQ(arena.used(), 256);
+  EXPECT_EQ(arena.high_water(), 768);
 }
 
 TEST(ArenaDeathTest, SaysWhatDidNotFit) {
-  Arena arena(64);
+  Arena arena(256);
 
-  EXPECT_DEATH(arena.take(DType::kF32, Shape{17}), "arena of 64 bytes is full.*\\[17\\]");
+  EXPECT_DEATH(arena.take(DType::kF32, Shape{65}), "arena of 256 bytes is full.*\\[65\\]");
 }
 
 }  // namespace
