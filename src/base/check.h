@@ -5,7 +5,9 @@
 // (base/error.h). Thread safe.
 #pragma once
 
+#ifndef __CUDACC__
 #include <fmt/format.h>
+#endif
 
 #include <source_location>
 #include <string>
@@ -20,12 +22,21 @@ namespace talon {
 }  // namespace talon
 
 // TALON_CHECK(pages > 0, "request {} holds {} pages", id, pages);
+#ifdef __CUDACC__  // nvcc cannot compile {fmt} 9: in a .cu file the text stays as it is written
+#define TALON_CHECK(cond, ...)                                                       \
+  do {                                                                               \
+    if (!(cond)) [[unlikely]] {                                                      \
+      ::talon::check_failed(#cond, #__VA_ARGS__, ::std::source_location::current()); \
+    }                                                                                \
+  } while (false)
+#else
 #define TALON_CHECK(cond, ...)                                                                     \
   do {                                                                                             \
     if (!(cond)) [[unlikely]] {                                                                    \
       ::talon::check_failed(#cond, ::fmt::format(__VA_ARGS__), ::std::source_location::current()); \
     }                                                                                              \
   } while (false)
+#endif
 
 #ifdef NDEBUG
 #define TALON_DCHECK(cond, ...) \

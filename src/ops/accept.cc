@@ -1,5 +1,6 @@
 #include "ops/accept.h"
 
+#include "core/backend.h"
 #include "core/dtype.h"
 #include "core/stream.h"
 #include "ops/op_checks.h"
@@ -23,6 +24,11 @@ void accept(Stream stream, const AcceptArgs& args) {
                args.num_drafts);
   check.output("next_token", args.next_token, args.choices, args.first_choice, args.drafts,
                args.num_drafts);
+  if constexpr (kHasCuda) {
+    if (stream.is_cuda()) {
+      return cuda::accept(stream.cuda(), args);
+    }
+  }
   cpu::accept(stream.cpu(), args);
 }
 

@@ -26,4 +26,10 @@ void accept(CpuContext& context, const AcceptArgs& args);
 
 }  // namespace cpu
 
+namespace cuda {
+
+void accept(CudaContext& context, const AcceptArgs& args);
+
+}  // namespace cuda
+
 }  // namespace talon::ops

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "base/check.h"
+#include "core/backend.h"
 #include "core/cpu_path.h"
 #include "core/dtype.h"
 #include "core/stream.h"
@@ -27,6 +28,11 @@ void argmax(Stream stream, const ArgmaxArgs& args) {
   constexpr int64_t kMaxId = std::numeric_limits<int32_t>::max();
   TALON_CHECK(args.first_id >= 0 && args.first_id + vocabulary <= kMaxId, "argmax: ids {} + {}",
               args.first_id, vocabulary);
+  if constexpr (kHasCuda) {
+    if (stream.is_cuda()) {
+      return cuda::argmax(stream.cuda(), args);
+    }
+  }
   if (stream.cpu().path() == CpuPath::kScalar) {
     cpu::argmax(stream.cpu(), args);
   } else {

@@ -35,4 +35,10 @@ void argmax_fast(CpuContext& context, const ArgmaxArgs& args);
 
 }  // namespace cpu
 
+namespace cuda {
+
+void argmax(CudaContext& context, const ArgmaxArgs& args);
+
+}  // namespace cuda
+
 }  // namespace talon::ops

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "core/backend.h"
 #include "core/cpu_path.h"
 #include "core/dtype.h"
 #include "core/stream.h"
@@ -119,6 +120,11 @@ int64_t work_of(const AttentionArgs& args) {
 
 void attention(Stream stream, const AttentionArgs& args) {
   check_args(stream, args);
+  if constexpr (kHasCuda) {
+    if (stream.is_cuda()) {
+      return cuda::attention(stream.cuda(), args);
+    }
+  }
   const int64_t rows = args.q.size(0);
   for (int64_t t = 0; t < rows; ++t) {
     if (args.positions.as<int32_t>()[t] >= 0) {

@@ -30,4 +30,10 @@ struct AttentionArgs {
 };
 void attention(Stream stream, const AttentionArgs& args);
 
+namespace cuda {
+
+void attention(CudaContext& context, const AttentionArgs& args);
+
+}  // namespace cuda
+
 }  // namespace talon::ops

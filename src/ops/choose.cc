@@ -1,6 +1,7 @@
 #include "ops/choose.h"
 
 #include "base/checked_int.h"
+#include "core/backend.h"
 #include "core/dtype.h"
 #include "core/stream.h"
 #include "ops/op_checks.h"
@@ -77,6 +78,11 @@ void choose(Stream stream, const ChooseArgs& args) {
   check.output("choices", args.choices, args.logits, args.rows.slots, args.rows.logit_rows,
                args.rows.indices, args.rows.tokens, args.keys, args.scratch);
   check.output("scratch", args.scratch, args.logits, args.slots.counts, args.keys);
+  if constexpr (kHasCuda) {
+    if (stream.is_cuda()) {
+      return cuda::choose(stream.cuda(), args);
+    }
+  }
   cpu::choose(stream.cpu(), args);
 }
 

@@ -89,4 +89,10 @@ void choose(CpuContext& context, const ChooseArgs& args);
 
 }  // namespace cpu
 
+namespace cuda {
+
+void choose(CudaContext& context, const ChooseArgs& args);
+
+}  // namespace cuda
+
 }  // namespace talon::ops

@@ -16,7 +16,7 @@
 #include "core/cpu_path.h"
 #include "ops/argmax.h"
 #include "ops/cpu_loop.h"
-#include "ops/token_noise.h"
+#include "ops/token_noise_block.h"
 
 namespace talon::ops::cpu {
 namespace {
@@ -336,8 +336,8 @@ class RowChoice {
 
   // What cannot win with the largest noise gets none, and few of the others the exact one.
   int32_t draw() const {
-    TokenNoise noise(args_.slots.seed.as<int64_t>()[slot_], index(), RngPurpose::kToken, 0,
-                     philox_kernel(path_));
+    BlockTokenNoise noise(args_.slots.seed.as<int64_t>()[slot_], index(), RngPurpose::kToken, 0,
+                          philox_kernel(path_));
     double best = -kInfinity;
     int32_t best_id = -1;
     for (int64_t i = 0; i < num_left_; ++i) {

@@ -1,5 +1,6 @@
 #include "ops/count_tokens.h"
 
+#include "core/backend.h"
 #include "core/dtype.h"
 #include "core/stream.h"
 #include "ops/op_checks.h"
@@ -17,6 +18,11 @@ void count_tokens(Stream stream, const CountTokensArgs& args) {
   check.operand("tokens", args.tokens, DType::kI32, {num_tokens});
   check.operand("slots", args.slots, DType::kI32, {num_tokens});
   check.output("counts", args.counts, args.flags, args.tokens, args.slots);
+  if constexpr (kHasCuda) {
+    if (stream.is_cuda()) {
+      return cuda::count_tokens(stream.cuda(), args);
+    }
+  }
   cpu::count_tokens(stream.cpu(), args);
 }
 

@@ -22,4 +22,10 @@ void count_tokens(CpuContext& context, const CountTokensArgs& args);
 
 }  // namespace cpu
 
+namespace cuda {
+
+void count_tokens(CudaContext& context, const CountTokensArgs& args);
+
+}  // namespace cuda
+
 }  // namespace talon::ops

@@ -1,5 +1,6 @@
 #include "ops/draft_input.h"
 
+#include "core/backend.h"
 #include "core/cpu_path.h"
 #include "core/dtype.h"
 #include "core/shape.h"
@@ -21,6 +22,11 @@ void group_norm(Stream stream, const GroupNormArgs& args) {
   check.operand("gains", args.gains, args.gains.dtype(), args.gains.shape());
   check.same_or_disjoint("out", args.out, "taps", args.taps);
   check.disjoint("out", args.out, "gains", args.gains);
+  if constexpr (kHasCuda) {
+    if (stream.is_cuda()) {
+      return cuda::group_norm(stream.cuda(), args);
+    }
+  }
   if (stream.cpu().path() == CpuPath::kScalar) {
     cpu::group_norm(stream.cpu(), args);
   } else {
@@ -44,6 +50,11 @@ void embed_norm_concat(Stream stream, const EmbedNormConcatArgs& args) {
   check.operand("hidden_gain", args.hidden_gain, args.embed_gain.dtype(), {hidden});
   check.output("out", args.out, args.ids, args.table, args.hidden, args.embed_gain,
                args.hidden_gain);
+  if constexpr (kHasCuda) {
+    if (stream.is_cuda()) {
+      return cuda::embed_norm_concat(stream.cuda(), args);
+    }
+  }
   if (stream.cpu().path() == CpuPath::kScalar) {
     cpu::embed_norm_concat(stream.cpu(), args);
   } else {

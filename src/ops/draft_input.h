@@ -42,4 +42,11 @@ void embed_norm_concat_fast(CpuContext& context, const EmbedNormConcatArgs& args
 
 }  // namespace cpu
 
+namespace cuda {
+
+void group_norm(CudaContext& context, const GroupNormArgs& args);
+void embed_norm_concat(CudaContext& context, const EmbedNormConcatArgs& args);
+
+}  // namespace cuda
+
 }  // namespace talon::ops

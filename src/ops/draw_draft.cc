@@ -1,6 +1,7 @@
 #include "ops/draw_draft.h"
 
 #include "base/ids.h"
+#include "core/backend.h"
 #include "core/dtype.h"
 #include "core/stream.h"
 #include "ops/op_checks.h"
@@ -35,6 +36,11 @@ void draw_draft(Stream stream, const DrawDraftArgs& args) {
   }
   check.output("tokens", args.tokens, args.logits, args.slots, args.active, args.kv_len);
   TALON_CHECK(args.number >= 0 && args.number < kMaxDrafts, "draw_draft: draft {}", args.number);
+  if constexpr (kHasCuda) {
+    if (stream.is_cuda()) {
+      return cuda::draw_draft(stream.cuda(), args);
+    }
+  }
   cpu::draw_draft(stream.cpu(), args);
 }
 

@@ -39,4 +39,10 @@ void draw_draft(CpuContext& context, const DrawDraftArgs& args);
 
 }  // namespace cpu
 
+namespace cuda {
+
+void draw_draft(CudaContext& context, const DrawDraftArgs& args);
+
+}  // namespace cuda
+
 }  // namespace talon::ops

@@ -1,5 +1,6 @@
 #include "ops/embedding.h"
 
+#include "core/backend.h"
 #include "core/dtype.h"
 #include "core/stream.h"
 #include "ops/op_checks.h"
@@ -18,6 +19,11 @@ void embedding(Stream stream, const EmbeddingArgs& args) {
   check.operand("table", args.table, DType::kBf16, {args.table.size(0), hidden});
   check.disjoint("out", args.out, "table", args.table);
   check.disjoint("out", args.out, "ids", args.ids);
+  if constexpr (kHasCuda) {
+    if (stream.is_cuda()) {
+      return cuda::embedding(stream.cuda(), args);
+    }
+  }
   cpu::embedding(stream.cpu(), args);
 }
 

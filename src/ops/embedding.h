@@ -20,4 +20,10 @@ void embedding(CpuContext& context, const EmbeddingArgs& args);
 
 }  // namespace cpu
 
+namespace cuda {
+
+void embedding(CudaContext& context, const EmbeddingArgs& args);
+
+}  // namespace cuda
+
 }  // namespace talon::ops

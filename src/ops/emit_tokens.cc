@@ -1,5 +1,6 @@
 #include "ops/emit_tokens.h"
 
+#include "core/backend.h"
 #include "core/dtype.h"
 #include "core/stream.h"
 #include "ops/op_checks.h"
@@ -20,6 +21,11 @@ void emit_tokens(Stream stream, const EmitTokensArgs& args) {
   check.operand("num_drafts", args.num_drafts, DType::kI32, {num_sequences});
   check.output("emitted", args.emitted, args.accepted, args.next_token, args.first_choice,
                args.drafts, args.num_drafts);
+  if constexpr (kHasCuda) {
+    if (stream.is_cuda()) {
+      return cuda::emit_tokens(stream.cuda(), args);
+    }
+  }
   cpu::emit_tokens(stream.cpu(), args);
 }
 

@@ -24,4 +24,10 @@ void emit_tokens(CpuContext& context, const EmitTokensArgs& args);
 
 }  // namespace cpu
 
+namespace cuda {
+
+void emit_tokens(CudaContext& context, const EmitTokensArgs& args);
+
+}  // namespace cuda
+
 }  // namespace talon::ops

@@ -1,5 +1,6 @@
 #include "ops/force_accept.h"
 
+#include "core/backend.h"
 #include "core/dtype.h"
 #include "core/stream.h"
 #include "ops/op_checks.h"
@@ -26,6 +27,11 @@ void force_accept(Stream stream, const ForceAcceptArgs& args) {
   check.output("next_token", args.next_token, args.choices, args.first_choice, args.num_drafts,
                args.slots, args.indices);
   TALON_CHECK(args.extra >= 0.0, "force_accept: {} drafts a round", args.extra);
+  if constexpr (kHasCuda) {
+    if (stream.is_cuda()) {
+      return cuda::force_accept(stream.cuda(), args);
+    }
+  }
   cpu::force_accept(stream.cpu(), args);
 }
 

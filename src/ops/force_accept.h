@@ -28,4 +28,10 @@ void force_accept(CpuContext& context, const ForceAcceptArgs& args);
 
 }  // namespace cpu
 
+namespace cuda {
+
+void force_accept(CudaContext& context, const ForceAcceptArgs& args);
+
+}  // namespace cuda
+
 }  // namespace talon::ops

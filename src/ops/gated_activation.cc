@@ -1,6 +1,7 @@
 #include "ops/gated_activation.h"
 
 #include "base/check.h"
+#include "core/backend.h"
 #include "core/cpu_path.h"
 #include "core/dtype.h"
 #include "core/shape.h"
@@ -20,6 +21,11 @@ void gated_activation(Stream stream, const GatedActivationArgs& args) {
   check.strided("out", args.out, args.out.dtype(), shape);
   check.strided("gate_up", args.gate_up, in, {shape[0], 2 * shape[1]});
   check.disjoint("out", args.out, "gate_up", args.gate_up);
+  if constexpr (kHasCuda) {
+    if (stream.is_cuda()) {
+      return cuda::gated_activation(stream.cuda(), args);
+    }
+  }
   if (stream.cpu().path() == CpuPath::kScalar) {
     cpu::gated_activation(stream.cpu(), args);
   } else {

@@ -36,4 +36,10 @@ void gated_activation_fast(CpuContext& context, const GatedActivationArgs& args)
 
 }  // namespace cpu
 
+namespace cuda {
+
+void gated_activation(CudaContext& context, const GatedActivationArgs& args);
+
+}  // namespace cuda
+
 }  // namespace talon::ops

@@ -1,5 +1,6 @@
 #include "ops/gather_rows.h"
 
+#include "core/backend.h"
 #include "core/dtype.h"
 #include "core/stream.h"
 #include "ops/op_checks.h"
@@ -20,6 +21,11 @@ void gather_rows(Stream stream, const GatherRowsArgs& args) {
   if (!is_copy) {
     check.operand("rows", args.rows, DType::kI32, {num_rows});
     check.disjoint("out", args.out, "rows", args.rows);
+  }
+  if constexpr (kHasCuda) {
+    if (stream.is_cuda()) {
+      return cuda::gather_rows(stream.cuda(), args);
+    }
   }
   cpu::gather_rows(stream.cpu(), args);
 }

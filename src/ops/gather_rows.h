@@ -20,4 +20,10 @@ void gather_rows(CpuContext& context, const GatherRowsArgs& args);
 
 }  // namespace cpu
 
+namespace cuda {
+
+void gather_rows(CudaContext& context, const GatherRowsArgs& args);
+
+}  // namespace cuda
+
 }  // namespace talon::ops

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "base/check.h"
+#include "core/backend.h"
 #include "core/cpu_path.h"
 #include "core/dtype.h"
 #include "core/stream.h"
@@ -171,6 +172,11 @@ int64_t check_rows(const IndexTopkArgs& args) {
 
 void index_topk(Stream stream, const IndexTopkArgs& args) {
   check_args(stream, args);
+  if constexpr (kHasCuda) {
+    if (stream.is_cuda()) {
+      return cuda::index_topk(stream.cuda(), args);
+    }
+  }
   const int64_t rows = args.index_q.size(0);
   const int64_t work = std::max<int64_t>(1, check_rows(args));
   const int64_t grain = std::max<int64_t>(1, kMinWork * rows / work);

@@ -25,4 +25,10 @@ struct IndexTopkArgs {
 };
 void index_topk(Stream stream, const IndexTopkArgs& args);
 
+namespace cuda {
+
+void index_topk(CudaContext& context, const IndexTopkArgs& args);
+
+}  // namespace cuda
+
 }  // namespace talon::ops

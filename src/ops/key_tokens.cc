@@ -1,5 +1,6 @@
 #include "ops/key_tokens.h"
 
+#include "core/backend.h"
 #include "ops/op_checks.h"
 
 namespace talon::ops {
@@ -15,6 +16,11 @@ void key_tokens(Stream stream, const KeyTokensArgs& args) {
     check.rank("map", args.map, 1);
     check.operand("map", args.map, DType::kI32, args.map.shape());
     check.disjoint("tokens", args.tokens, "map", args.map);
+  }
+  if constexpr (kHasCuda) {
+    if (stream.is_cuda()) {
+      return cuda::key_tokens(stream.cuda(), args);
+    }
   }
   cpu::key_tokens(stream.cpu(), args);
 }

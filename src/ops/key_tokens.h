@@ -24,4 +24,10 @@ void key_tokens(CpuContext& context, const KeyTokensArgs& args);
 
 }  // namespace cpu
 
+namespace cuda {
+
+void key_tokens(CudaContext& context, const KeyTokensArgs& args);
+
+}  // namespace cuda
+
 }  // namespace talon::ops

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/checked_int.h"
+#include "core/backend.h"
 #include "core/cpu_path.h"
 #include "core/dtype.h"
 #include "core/stream.h"
@@ -21,7 +22,11 @@ constexpr int64_t kMinWork = int64_t{64} * 1024;
 void check_args(Stream stream, const LinearArgs& args) {
   const OpChecks checks("linear", stream);
   const Weight& weight = args.weight;
-  TALON_CHECK(weight.layout == WeightLayout::kCpuTiles, "the CPU product needs a packed weight");
+  if (stream.is_cuda()) {
+    check_cuda_rows("linear", weight);
+  } else {
+    TALON_CHECK(weight.layout == WeightLayout::kCpuTiles, "the CPU product needs a packed weight");
+  }
   checks.activation_dtype("x", args.x);
   checks.rank("x", args.x, 2);
   const int64_t rows = args.x.size(0);
@@ -66,6 +71,11 @@ void linear(Stream stream, const LinearArgs& args) {
   check_args(stream, args);
   if (args.x.size(0) == 0 || args.weight.num_out == 0) {
     return;
+  }
+  if constexpr (kHasCuda) {
+    if (stream.is_cuda()) {
+      return cuda::linear(stream.cuda(), args);
+    }
   }
   cpu::TileProduct product = cpu::tile_product_of(args.weight);
   product.x = args.x.data();

@@ -16,8 +16,14 @@ namespace talon::ops {
 struct LinearArgs {
   TensorView out;        // [T, out] f32, or the dtype of x; rows may be strided
   ConstTensorView x;     // [T, in] bf16 or f32; rows may be strided
-  const Weight& weight;  // [out, in] kCpuTiles (CPU)
+  const Weight& weight;  // [out, in] kCpuTiles (CPU) or kCudaRows (CUDA)
 };
 void linear(Stream stream, const LinearArgs& args);
+
+namespace cuda {
+
+void linear(CudaContext& context, const LinearArgs& args);
+
+}  // namespace cuda
 
 }  // namespace talon::ops

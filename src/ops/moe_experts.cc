@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/checked_int.h"
 #include "core/arena.h"
+#include "core/backend.h"
 #include "core/dtype.h"
 #include "core/stream.h"
 #include "ops/moe_experts_cpu.h"
@@ -14,10 +15,15 @@
 namespace talon::ops {
 namespace {
 
-void check_expert(const Expert& expert, int64_t hidden) {
-  TALON_CHECK(expert.gate_up.layout == WeightLayout::kCpuTiles &&
-                  expert.down.layout == WeightLayout::kCpuTiles,
-              "moe_experts: the CPU product needs packed weights");
+void check_expert(const Expert& expert, int64_t hidden, bool is_cuda) {
+  if (is_cuda) {
+    check_cuda_rows("moe_experts", expert.gate_up);
+    check_cuda_rows("moe_experts", expert.down);
+  } else {
+    TALON_CHECK(expert.gate_up.layout == WeightLayout::kCpuTiles &&
+                    expert.down.layout == WeightLayout::kCpuTiles,
+                "moe_experts: the CPU product needs packed weights");
+  }
   TALON_CHECK(expert.gate_up.num_in == hidden && expert.down.num_out == hidden,
               "moe_experts: an expert of {} inputs and {} outputs, hidden is {}",
               expert.gate_up.num_in, expert.down.num_out, hidden);
@@ -43,14 +49,18 @@ void check_args(Stream stream, const MoeExpertsArgs& args) {
   TALON_CHECK(num_experts <= cpu::kMaxExperts, "{} experts are over {}", num_experts,
               cpu::kMaxExperts);
   for (const Expert& expert : args.experts) {
-    check_expert(expert, hidden);
+    check_expert(expert, hidden, stream.is_cuda());
     TALON_CHECK(expert.down.num_in == args.experts[0].down.num_in, "experts of unequal width");
   }
   if (args.shared != nullptr) {
-    check_expert(*args.shared, hidden);
+    check_expert(*args.shared, hidden, stream.is_cuda());
   }
+}
+
+void check_ids(const MoeExpertsArgs& args) {
+  const auto num_experts = static_cast<int64_t>(args.experts.size());
   const int32_t* ids = args.expert_ids.as<int32_t>();
-  for (int64_t i = 0; i < rows * per_token; ++i) {
+  for (int64_t i = 0; i < args.expert_ids.shape().num_elements(); ++i) {
     TALON_CHECK(ids[i] >= -1 && ids[i] < num_experts, "expert {} of {}", ids[i], num_experts);
   }
 }
@@ -63,6 +73,12 @@ void moe_experts(Stream stream, Arena& arena, const MoeExpertsArgs& args) {
     return;
   }
   const Arena::Scope scope(arena);
+  if constexpr (kHasCuda) {
+    if (stream.is_cuda()) {
+      return cuda::moe_experts(stream.cuda(), arena, args);
+    }
+  }
+  check_ids(args);
   cpu::moe_experts(stream.cpu(), arena, args);
 }
 
@@ -73,11 +89,11 @@ int64_t moe_experts_scratch_bytes(int64_t num_rows,
                                   int64_t shared_width) {
   const int64_t pairs = num_rows * experts_per_token;
   const int64_t columns = round_up(hidden, cpu::kTileGroup * kTileOutputs);
-  const int64_t floats = pairs * hidden                  // gathered rows of x
-                         + 3 * pairs * expert_width      // gate, up and activation
-                         + 3 * num_rows * shared_width   //
-                         + (pairs + num_rows) * columns  // outputs of the experts
-                         + 2 * pairs;                    // lists
+  const int64_t floats = pairs * hidden                              // gathered rows of x
+                         + 3 * pairs * expert_width                  // gate, up and activation
+                         + 3 * num_rows * shared_width               //
+                         + (pairs + num_rows) * columns              // outputs of the experts
+                         + 4 * pairs + num_rows + kCudaMoeListInts;  // lists
   constexpr int64_t kNumArrays = 8;
   return 4 * floats + kNumArrays * Arena::kArenaAlignment;
 }

@@ -33,7 +33,10 @@ struct MoeExpertsArgs {
   const Expert* shared;             // null: none
   Activation activation;
 };
-// Scratch comes from `arena` and is given back on return. All weights are kCpuTiles on the CPU.
+// Scratch comes from `arena`, on the stream's device, and is given back on return. All weights are
+// kCpuTiles on the CPU and kCudaRows on CUDA. There the arrays of one kind, all experts' values of
+// `down` for example, stand at equal distances in memory, as when the experts of a layer are placed
+// one after the other; an id outside [-1, E) is not noticed and adds nothing.
 void moe_experts(Stream stream, Arena& arena, const MoeExpertsArgs& args);
 
 // An upper bound of that scratch for T rows.
@@ -42,5 +45,14 @@ int64_t moe_experts_scratch_bytes(int64_t num_rows,
                                   int64_t hidden,
                                   int64_t expert_width,
                                   int64_t shared_width);
+
+// Integers of the CUDA kernels' lists that do not grow with T.
+inline constexpr int64_t kCudaMoeListInts = 4096;
+
+namespace cuda {
+
+void moe_experts(CudaContext& context, Arena& arena, const MoeExpertsArgs& args);
+
+}  // namespace cuda
 
 }  // namespace talon::ops

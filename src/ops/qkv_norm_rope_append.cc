@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/ids.h"
+#include "core/backend.h"
 #include "core/cpu_path.h"
 #include "core/dtype.h"
 #include "core/shape.h"
@@ -92,6 +93,11 @@ void qkv_norm_rope_append(Stream stream, const QkvNormRopeAppendArgs& args) {
   check.output("q", args.q, args.qkv, args.cos_sin, args.write_slots);
   check.output("key_plane", args.key_plane, args.qkv, args.cos_sin, args.write_slots);
   check.output("value_plane", args.value_plane, args.qkv, args.cos_sin, args.write_slots);
+  if constexpr (kHasCuda) {
+    if (stream.is_cuda()) {
+      return cuda::qkv_norm_rope_append(stream.cuda(), args);
+    }
+  }
   if (stream.cpu().path() == CpuPath::kScalar) {
     cpu::qkv_norm_rope_append(stream.cpu(), args);
   } else {

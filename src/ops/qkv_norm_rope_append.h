@@ -44,4 +44,10 @@ void qkv_norm_rope_append_fast(CpuContext& context, const QkvNormRopeAppendArgs&
 
 }  // namespace cpu
 
+namespace cuda {
+
+void qkv_norm_rope_append(CudaContext& context, const QkvNormRopeAppendArgs& args);
+
+}  // namespace cuda
+
 }  // namespace talon::ops

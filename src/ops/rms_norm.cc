@@ -1,5 +1,6 @@
 #include "ops/rms_norm.h"
 
+#include "core/backend.h"
 #include "core/cpu_path.h"
 #include "core/shape.h"
 #include "core/stream.h"
@@ -23,6 +24,11 @@ void rms_norm(Stream stream, const RmsNormArgs& args) {
   check.operand("gain", args.gain, args.gain.dtype(), {shape[1]});
   check.same_or_disjoint("out", args.out, "x", args.x);
   check.disjoint("out", args.out, "gain", args.gain);
+  if constexpr (kHasCuda) {
+    if (stream.is_cuda()) {
+      return cuda::rms_norm(stream.cuda(), args);
+    }
+  }
   is_scalar(stream) ? cpu::rms_norm(stream.cpu(), args) : cpu::rms_norm_fast(stream.cpu(), args);
 }
 
@@ -41,6 +47,11 @@ void add_rms_norm(Stream stream, const AddRmsNormArgs& args) {
   check.disjoint("residual", args.residual, "delta", args.delta);
   check.disjoint("out", args.out, "gain", args.gain);
   check.disjoint("residual", args.residual, "gain", args.gain);
+  if constexpr (kHasCuda) {
+    if (stream.is_cuda()) {
+      return cuda::add_rms_norm(stream.cuda(), args);
+    }
+  }
   is_scalar(stream) ? cpu::add_rms_norm(stream.cpu(), args)
                     : cpu::add_rms_norm_fast(stream.cpu(), args);
 }
@@ -55,6 +66,11 @@ void add(Stream stream, const AddArgs& args) {
   check.strided("y", args.y, args.out.dtype(), shape);
   check.same_or_disjoint("out", args.out, "x", args.x);
   check.same_or_disjoint("out", args.out, "y", args.y);
+  if constexpr (kHasCuda) {
+    if (stream.is_cuda()) {
+      return cuda::add(stream.cuda(), args);
+    }
+  }
   is_scalar(stream) ? cpu::add(stream.cpu(), args) : cpu::add_fast(stream.cpu(), args);
 }
 

@@ -58,4 +58,12 @@ void add_fast(CpuContext& context, const AddArgs& args);
 
 }  // namespace cpu
 
+namespace cuda {
+
+void rms_norm(CudaContext& context, const RmsNormArgs& args);
+void add_rms_norm(CudaContext& context, const AddRmsNormArgs& args);
+void add(CudaContext& context, const AddArgs& args);
+
+}  // namespace cuda
+
 }  // namespace talon::ops

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "base/check.h"
+#include "core/backend.h"
 #include "core/dtype.h"
 #include "core/stream.h"
 #include "ops/op_checks.h"
@@ -31,6 +32,11 @@ void rope_table(Stream stream, const RopeTableArgs& args) {
   check.operand("inv_freq", args.inv_freq, DType::kF32, {half});
   check.disjoint("cos_sin", args.cos_sin, "positions", args.positions);
   check.disjoint("cos_sin", args.cos_sin, "inv_freq", args.inv_freq);
+  if constexpr (kHasCuda) {
+    if (stream.is_cuda()) {
+      return cuda::rope_table(stream.cuda(), args);
+    }
+  }
   cpu::rope_table(stream.cpu(), args);
 }
 

@@ -30,4 +30,10 @@ void rope_table(CpuContext& context, const RopeTableArgs& args);
 
 }  // namespace cpu
 
+namespace cuda {
+
+void rope_table(CudaContext& context, const RopeTableArgs& args);
+
+}  // namespace cuda
+
 }  // namespace talon::ops

@@ -1,6 +1,7 @@
 #include "ops/round_metadata.h"
 
 #include "base/check.h"
+#include "core/backend.h"
 #include "core/dtype.h"
 #include "core/stream.h"
 #include "ops/op_checks.h"
@@ -17,6 +18,11 @@ void write_slots(Stream stream, const WriteSlotsArgs& args) {
   check.operand("row_sequence", args.row_sequence, DType::kI32, {num_rows});
   check.strided("page_table", args.page_table, DType::kI32, args.page_table.shape());
   check.output("slots", args.slots, args.positions, args.row_sequence, args.page_table);
+  if constexpr (kHasCuda) {
+    if (stream.is_cuda()) {
+      return cuda::write_slots(stream.cuda(), args);
+    }
+  }
   cpu::write_slots(stream.cpu(), args);
 }
 
@@ -35,6 +41,11 @@ void draft_step(Stream stream, const DraftStepArgs& args) {
   check.disjoint("positions", args.positions, "slots", args.slots);
   check.output("positions", args.positions, args.kv_len, args.active, args.page_table);
   check.output("slots", args.slots, args.kv_len, args.active, args.page_table);
+  if constexpr (kHasCuda) {
+    if (stream.is_cuda()) {
+      return cuda::draft_step(stream.cuda(), args);
+    }
+  }
   cpu::draft_step(stream.cpu(), args);
 }
 

@@ -43,4 +43,11 @@ void draft_step(CpuContext& context, const DraftStepArgs& args);
 
 }  // namespace cpu
 
+namespace cuda {
+
+void write_slots(CudaContext& context, const WriteSlotsArgs& args);
+void draft_step(CudaContext& context, const DraftStepArgs& args);
+
+}  // namespace cuda
+
 }  // namespace talon::ops

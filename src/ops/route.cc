@@ -1,6 +1,7 @@
 #include "ops/route.h"
 
 #include "base/check.h"
+#include "core/backend.h"
 #include "core/cpu_path.h"
 #include "core/dtype.h"
 #include "core/stream.h"
@@ -28,6 +29,11 @@ void route(Stream stream, const RouteArgs& args) {
   check.disjoint("expert_ids", args.expert_ids, "weights", args.weights);
   check.output("expert_ids", args.expert_ids, args.x, args.gate, args.bias, args.positions);
   check.output("weights", args.weights, args.x, args.gate, args.bias, args.positions);
+  if constexpr (kHasCuda) {
+    if (stream.is_cuda()) {
+      return cuda::route(stream.cuda(), args);
+    }
+  }
   if (stream.cpu().path() == CpuPath::kScalar) {
     cpu::route(stream.cpu(), args);
   } else {

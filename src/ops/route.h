@@ -40,4 +40,10 @@ void route_fast(CpuContext& context, const RouteArgs& args);
 
 }  // namespace cpu
 
+namespace cuda {
+
+void route(CudaContext& context, const RouteArgs& args);
+
+}  // namespace cuda
+
 }  // namespace talon::ops

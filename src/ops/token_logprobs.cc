@@ -1,5 +1,6 @@
 #include "ops/token_logprobs.h"
 
+#include "core/backend.h"
 #include "core/dtype.h"
 #include "core/stream.h"
 #include "ops/op_checks.h"
@@ -27,6 +28,11 @@ void token_logprobs(Stream stream, const TokenLogprobsArgs& args) {
   check.output("top_ids", args.top_ids, args.logits, args.rows, args.tokens, args.num_top);
   check.output("top_logprobs", args.top_logprobs, args.logits, args.rows, args.tokens, args.num_top,
                args.top_ids);
+  if constexpr (kHasCuda) {
+    if (stream.is_cuda()) {
+      return cuda::token_logprobs(stream.cuda(), args);
+    }
+  }
   cpu::token_logprobs(stream.cpu(), args);
 }
 

@@ -32,4 +32,10 @@ void token_logprobs(CpuContext& context, const TokenLogprobsArgs& args);
 
 }  // namespace cpu
 
+namespace cuda {
+
+void token_logprobs(CudaContext& context, const TokenLogprobsArgs& args);
+
+}  // namespace cuda
+
 }  // namespace talon::ops

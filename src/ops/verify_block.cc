@@ -1,5 +1,6 @@
 #include "ops/verify_block.h"
 
+#include "core/backend.h"
 #include "core/dtype.h"
 #include "core/stream.h"
 #include "ops/op_checks.h"
@@ -37,6 +38,11 @@ void verify_block(Stream stream, const VerifyBlockArgs& args) {
                args.indices, args.drafts, args.num_drafts, args.slots);
   check.output("next_token", args.next_token, args.choices, args.first_choice, args.indices,
                args.drafts, args.num_drafts, args.slots);
+  if constexpr (kHasCuda) {
+    if (stream.is_cuda()) {
+      return cuda::verify_block(stream.cuda(), args);
+    }
+  }
   cpu::verify_block(stream.cpu(), args);
 }
 

@@ -56,4 +56,10 @@ BlockChances block_chances(const ConstTensorView& target_laws,
 
 }  // namespace cpu
 
+namespace cuda {
+
+void verify_block(CudaContext& context, const VerifyBlockArgs& args);
+
+}  // namespace cuda
+
 }  // namespace talon::ops

@@ -3,6 +3,8 @@
 #include "base/check.h"
 #include "base/checked_int.h"
 #include "core/dtype.h"
+#include "core/shape.h"
+#include "core/tensor_view.h"
 
 namespace talon {
 namespace {
@@ -107,6 +109,44 @@ int64_t weight_bytes(WeightFormat format, int64_t num_out, int64_t num_in) {
 }
 
 namespace ops {
+namespace {
+
+// Columns of the arrays of a kCudaRows weight.
+int64_t cuda_value_columns(const Weight& weight) {
+  const int64_t padded = round_up(weight.num_in, kCudaRowInputs);
+  return weight.format == WeightFormat::kMxfp4 ? padded / 2 : padded;
+}
+
+int64_t cuda_scale_columns(const Weight& weight) {
+  const bool is_block = weight.format == WeightFormat::kFp8Block;
+  return weight.format == WeightFormat::kFp8Channel
+             ? 1
+             : (is_block ? ceil_div(weight.num_in, kFp8Block)
+                         : round_up(weight.num_in, kCudaRowInputs) / kMxGroup);
+}
+
+bool is_aligned(const ConstTensorView& view) {
+  return reinterpret_cast<uintptr_t>(view.data()) % 16 == 0;
+}
+
+}  // namespace
+
+void check_cuda_rows(std::string_view op, const Weight& weight) {
+  TALON_CHECK(weight.layout == WeightLayout::kCudaRows, "{}: the CUDA product needs kCudaRows", op);
+  const Shape values = {weight.num_out, cuda_value_columns(weight)};
+  TALON_CHECK(
+      weight.values.shape() == values && weight.values.is_contiguous() && is_aligned(weight.values),
+      "{}: values of a {} weight are {}, not {} at a multiple of 16", op,
+      weight_format_name(weight.format), to_string(weight.values.shape()), to_string(values));
+  if (weight.format == WeightFormat::kBf16) {
+    return;
+  }
+  const Shape scales = {weight.num_out, cuda_scale_columns(weight)};
+  TALON_CHECK(
+      weight.scales.shape() == scales && weight.scales.is_contiguous() && is_aligned(weight.scales),
+      "{}: scales of a {} weight are {}, not {} at a multiple of 16", op,
+      weight_format_name(weight.format), to_string(weight.scales.shape()), to_string(scales));
+}
 
 void dequantise_row(const Weight& weight, int64_t row, float* out) {
   TALON_CHECK(weight.layout == WeightLayout::kRowMajor, "a packed weight read as row-major");

@@ -27,7 +27,21 @@ enum class WeightFormat : uint8_t { kBf16, kFp8Channel, kFp8Block, kMxfp8, kMxfp
 enum class WeightLayout : uint8_t {
   kRowMajor,  // as in the checkpoint, shapes as above
   kCpuTiles,  // the CPU kernels' order, see ops/pack.h
+  kCudaRows,  // the CUDA kernels' order: rows as in the checkpoint, below
 };
+
+// kCudaRows: what the checkpoint has, in device memory, but for two things that a loader settles.
+// A row is padded with zeros to P = round_up(in, kCudaRowInputs) inputs, so that it can be read in
+// whole pieces of 16 bytes; values and scales begin at a multiple of 16 bytes. Scales stand by
+// output row in every format, so that matrices may be stacked at any row:
+//   kBf16        values bf16 [out, P]
+//   kFp8Channel  values e4m3 [out, P]      scales f32 [out, 1]
+//   kFp8Block    values e4m3 [out, P]      scales f32 [out, ceil(in/128)]
+//   kMxfp8       values e4m3 [out, P]      scales u8 [out, P/32]
+//   kMxfp4       values u8   [out, P/2]    scales u8 [out, P/32]
+// M3's sizes are multiples of 64, so its values are the checkpoint's bytes. The code 0x7F of e4m3,
+// which is NaN and stands in no checkpoint, counts as 480 on CUDA.
+inline constexpr int64_t kCudaRowInputs = 64;
 
 inline constexpr int64_t kMxGroup = 32;    // input channels that share an E8M0 scale
 inline constexpr int64_t kFp8Block = 128;  // rows and columns that share a block scale
@@ -50,6 +64,9 @@ int64_t weight_scale_group(WeightFormat format, int64_t num_in);
 int64_t weight_bytes(WeightFormat format, int64_t num_out, int64_t num_in);
 
 namespace ops {
+
+// Ends the process, naming the op, unless the arrays are those of a kCudaRows weight.
+void check_cuda_rows(std::string_view op, const Weight& weight);
 
 // Row `row` of a row-major weight as float32, out[num_in]. The definition that every kernel and
 // layout is tested against.

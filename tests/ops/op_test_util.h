@@ -150,14 +150,18 @@ class TestTensor {
   }
 
   // With padding the view must be of rank 2; its rows are then strided.
-  TensorView view() {
-    std::byte* data = bytes_.data() + kGuardBytes;
+  TensorView view() { return view_of_copy(bytes_.data(), kCpuDevice); }
+  // The same view of a copy of all bytes, guards included, that lies on another device.
+  TensorView view_of_copy(std::byte* bytes, Device device) const {
+    std::byte* data = bytes + kGuardBytes;
     if (padding_ == 0) {
-      return TensorView(data, dtype_, shape_);
+      return TensorView(data, dtype_, shape_, device);
     }
     TALON_CHECK(shape_.rank() == 2, "padded rows of rank {}", shape_.rank());
-    return TensorView(data, dtype_, Shape{rows_, columns_ + padding_}).columns(0, columns_);
+    return TensorView(data, dtype_, Shape{rows_, columns_ + padding_}, device).columns(0, columns_);
   }
+  std::vector<std::byte>& all_bytes() { return bytes_; }
+  const std::vector<std::byte>& all_bytes() const { return bytes_; }
   ConstTensorView cview() const { return const_cast<TestTensor*>(this)->view(); }
 
   bool guards_intact() const {

@@ -8,6 +8,9 @@
 #include <cstdint>
 
 #include "base/rng.h"
+#include "core/cpu_path.h"
+#include "ops/philox_block.h"
+#include "ops/token_noise_block.h"
 
 namespace talon::ops {
 namespace {
@@ -21,6 +24,20 @@ TEST(TokenNoiseTest, IsAWordOfTheGeneratorForEachIdInAnyOrder) {
     const double u = (words[static_cast<uint32_t>(id) % 4] + 0.5) / 4294967296.0;
     EXPECT_EQ(noise.uniform(id), u);
     EXPECT_EQ(noise.gumbel(id), -std::log(-std::log(u)));
+  }
+}
+
+TEST(TokenNoiseTest, BlocksOfIdsGetTheSameNumbers) {
+  for (const CpuPath path : {CpuPath::kScalar, CpuPath::kAvx2, CpuPath::kAvx512, CpuPath::kAmx}) {
+    if (!cpu_path_available(path)) {
+      continue;
+    }
+    TokenNoise alone(-3, 70000, RngPurpose::kToken, 5);
+    BlockTokenNoise block(-3, 70000, RngPurpose::kToken, 5, cpu::philox_kernel(path));
+    for (const int32_t id : {0, 1, 3, 4, 31, 32, 33, 500, 2, 200063}) {
+      EXPECT_EQ(block.gumbel(id), alone.gumbel(id)) << id;
+      EXPECT_EQ(block.gumbel_bound(id), alone.gumbel_bound(id)) << id;
+    }
   }
 }
 

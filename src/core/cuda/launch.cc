@@ -1,0 +1,47 @@
+#include "core/cuda/launch.h"
+
+#include <cuda_runtime.h>
+
+#include <atomic>
+
+#include "core/cuda/check.h"
+
+namespace talon {
+namespace {
+
+std::atomic<bool> synchronous{false};
+
+constexpr size_t kDefaultSharedBytes = size_t{48} * 1024;
+
+}  // namespace
+
+void cuda::set_synchronous_launches(bool value) { synchronous.store(value); }
+
+bool cuda::synchronous_launches() { return synchronous.load(); }
+
+void launch_untyped(const LaunchShape& shape, const void* kernel, void** params) {
+  if (shape.grid.x == 0 || shape.grid.y == 0 || shape.grid.z == 0) {
+    return;  // no rows are no work
+  }
+  if (shape.smem_bytes > kDefaultSharedBytes) {
+    cuda_check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                    static_cast<int>(shape.smem_bytes)),
+               shape.where);
+  }
+  cudaLaunchAttribute attribute{};
+  attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  attribute.val.programmaticStreamSerializationAllowed = 1;
+  cudaLaunchConfig_t config{};
+  config.gridDim = shape.grid;
+  config.blockDim = shape.block;
+  config.dynamicSmemBytes = shape.smem_bytes;
+  config.stream = shape.stream;
+  config.attrs = &attribute;
+  config.numAttrs = shape.dependent ? 1 : 0;
+  cuda_check(cudaLaunchKernelExC(&config, kernel, params), shape.where);
+  if (cuda::synchronous_launches()) {
+    cuda_check(cudaStreamSynchronize(shape.stream), shape.where);
+  }
+}
+
+}  // namespace talon

@@ -1,0 +1,85 @@
+// Few rows: the time is that of reading the weights once, out * in * bytes a value, at the memory's
+// read rate (see ops/weight_tile.cuh for the tile). Many rows: blocks of 32 rows that share an
+// output tile run side by side and find it in the L2 cache; on Hopper a wgmma kernel would be
+// several times faster there.
+#include "ops/linear.h"
+
+#include "ops/cuda_kernel.cuh"
+#include "ops/weight_tile.cuh"
+
+namespace talon::ops::cuda {
+namespace {
+
+template <class T, class Out>
+struct LinearParams {
+  WeightRows weight;
+  Out* out;    // [T, out]
+  const T* x;  // [T, in]
+  int64_t out_stride;
+  int64_t x_stride;
+  int num_rows;
+  bool aligned;
+};
+
+template <TileFormat kFormat, class T, class Out, int kTiles>
+__global__ void __launch_bounds__(kTileThreads) linear_kernel(const LinearParams<T, Out> p) {
+  __shared__ TileShared<kTiles> shared;
+  const int first_row = static_cast<int>(blockIdx.x) * 8 * kTiles;
+  const int first_output = static_cast<int>(blockIdx.y) * kTileOutputRows;
+  TileRows<T, kTiles> rows;
+  rows.aligned = p.aligned;
+#pragma unroll
+  for (int n = 0; n < kTiles; ++n) {
+    const int row = first_row + 8 * n + static_cast<int>(threadIdx.x % kWarpSize / 4);
+    rows.at[n] = row < p.num_rows ? p.x + row * p.x_stride : nullptr;
+  }
+  TileSums<kTiles> sums = {};
+  add_product<kFormat, T, kTiles>(sums, lane_weights(p.weight, first_output, 0), rows);
+  shared.store(sums);
+  __syncthreads();
+  for (int i = static_cast<int>(threadIdx.x); i < 8 * kTiles * kTileOutputRows; i += kTileThreads) {
+    const int row = i / kTileOutputRows;
+    const int output = i % kTileOutputRows;
+    if (first_row + row < p.num_rows && first_output + output < p.weight.num_out) {
+      p.out[(first_row + row) * p.out_stride + first_output + output] =
+          rounded<Out>(shared.total(row, output));
+    }
+  }
+}
+
+template <TileFormat kFormat, class T, class Out, int kTiles>
+void run(const CudaContext& context, const LinearArgs& args) {
+  const int64_t num_rows = args.x.size(0);
+  const LinearParams<T, Out> params = {
+      .weight = weight_rows_of(args.weight),
+      .out = args.out.as<Out>(),
+      .x = args.x.as<T>(),
+      .out_stride = args.out.stride(0),
+      .x_stride = args.x.stride(0),
+      .num_rows = static_cast<int>(num_rows),
+      .aligned = reinterpret_cast<uintptr_t>(args.x.data()) % 16 == 0 &&
+                 args.x.stride(0) % kVector<T> == 0};
+  launch({.grid = dim3(grid_size(num_rows, 8 * kTiles),
+                       grid_size(args.weight.num_out, kTileOutputRows)),
+          .block = dim3(kTileThreads),
+          .stream = context.stream_handle()},
+         linear_kernel<kFormat, T, Out, kTiles>, params);
+}
+
+}  // namespace
+
+void linear(CudaContext& context, const LinearArgs& args) {
+  const bool few = args.x.size(0) <= 8;
+  dispatch_tile_format(args.weight.format, [&]<TileFormat kFormat>() {
+    if (args.x.dtype() == DType::kF32) {
+      run<kFormat, float, float, 4>(context, args);
+    } else if (args.out.dtype() == DType::kF32) {
+      few ? run<kFormat, bf16, float, 1>(context, args)
+          : run<kFormat, bf16, float, 4>(context, args);
+    } else {
+      few ? run<kFormat, bf16, bf16, 1>(context, args) : run<kFormat, bf16, bf16, 4>(context, args);
+    }
+  });
+}
+
+}  // namespace talon::ops::cuda

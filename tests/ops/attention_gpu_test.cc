@@ -1,0 +1,243 @@
+// Attention and the selection of pages, CUDA against the CPU: head counts and sizes of both models
+// and odd ones, contexts at page borders, dense and sparse. Keys past a row's position are NaN.
+// Covers: ops/attention ops/index_topk
+#include "ops/attention.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "ops/index_topk.h"
+#include "tests/ops/cuda_run.h"
+
+namespace talon::ops {
+namespace {
+
+constexpr int64_t kPage = 128;
+
+struct Heads {
+  int64_t heads;
+  int64_t groups;
+  int64_t dim;
+};
+constexpr Heads kHeads[] = {{8, 2, 32},    {4, 4, 64}, {16, 1, 128}, {64, 4, 128},
+                            {64, 64, 128}, {6, 2, 24}, {20, 1, 32},  {3, 1, 16}};
+
+std::string name_of(const Heads& heads, DType dtype) {
+  return std::to_string(heads.heads) + " heads, " + std::to_string(heads.groups) + " groups, dim " +
+         std::to_string(heads.dim) + ", " + std::string(dtype_name(dtype));
+}
+
+// The pages of sequences of some lengths, mixed in one pool. What no token is in is NaN.
+struct Cache {
+  TestTensor keys;
+  TestTensor values;
+  TestTensor page_table;
+
+  Cache(DType dtype, const Heads& heads, const std::vector<int64_t>& lengths, int64_t pages_each)
+      : keys(dtype, {std::ssize(lengths) * pages_each + 1, kPage, heads.groups, heads.dim}),
+        values(dtype, {std::ssize(lengths) * pages_each + 1, kPage, heads.groups, heads.dim}),
+        page_table(DType::kI32, {std::ssize(lengths), pages_each}) {
+    TestRng rng(11);
+    const int64_t token = heads.groups * heads.dim;
+    for (int64_t b = 0; b < std::ssize(lengths); ++b) {
+      for (int64_t p = 0; p < pages_each; ++p) {
+        const int64_t page = 1 + b + std::ssize(lengths) * (pages_each - 1 - p);
+        page_table.at<int32_t>(b * pages_each + p) = static_cast<int32_t>(page);
+        const int64_t count =
+            std::clamp(lengths[static_cast<size_t>(b)] - p * kPage, int64_t{0}, kPage);
+        for (int64_t i = 0; i < count * token; ++i) {
+          keys.set(page * kPage * token + i, rng.uniform(-1.0F, 1.0F));
+          values.set(page * kPage * token + i, rng.uniform(-1.0F, 1.0F));
+        }
+      }
+    }
+  }
+};
+
+struct Rows {
+  std::vector<int32_t> sequence;
+  std::vector<int32_t> position;
+  std::vector<int32_t> blocks{};  // [T, G, N]
+  int64_t list_size = 0;
+};
+
+OpCall call_of(const Cache& cache, const Heads& heads, const TestTensor& q, const Rows& rows) {
+  return [&cache, &heads, &q, &rows](Place& place) {
+    const auto count = std::ssize(rows.position);
+    const TestTensor out(q.dtype(), {count, heads.heads * heads.dim}, /*padding=*/8);
+    ConstTensorView blocks;
+    if (!rows.blocks.empty()) {
+      blocks = place.in_host(
+          ConstTensorView(rows.blocks.data(), Shape{count, heads.groups, rows.list_size}));
+    }
+    const TensorView out_view = place.out(out);
+    attention(place.stream(),
+              {.out = out_view,
+               .q = place.in(q),
+               .key_plane = place.in(cache.keys),
+               .value_plane = place.in(cache.values),
+               .page_table = place.in(cache.page_table),
+               .row_sequence = place.in_host(ConstTensorView(rows.sequence.data(), Shape{count})),
+               .positions = place.in_host(ConstTensorView(rows.position.data(), Shape{count})),
+               .blocks = blocks,
+               .scale = 1.0F / std::sqrt(static_cast<float>(heads.dim))});
+  };
+}
+
+// Values are below 1. On the GPU each weight is rounded to bf16 before it meets its value.
+Bound attention_bound(DType dtype) {
+  return dtype == DType::kBf16 ? Bound{0x1p-8, 0x1p-8} : Bound{0x1p-18, 0x1p-18};
+}
+
+TEST(CudaAttentionTest, DenseIsTheCpus) {
+  TALON_TRACE_SEED();
+  for (const Heads& heads : kHeads) {
+    for (const DType dtype : {DType::kF32, DType::kBf16}) {
+      SCOPED_TRACE(name_of(heads, dtype));
+      const Cache cache(dtype, heads, {301, 640}, 6);
+      const Rows rows = {{0, 1, 1, 0, 1, 0, 1, 1}, {0, 1, 126, 127, 128, 300, 639, -1}};
+      const auto q = TestTensor::random(dtype, {8, heads.heads, heads.dim}, 12, 3.0F);
+      expect_cuda_near(call_of(cache, heads, q, rows), {attention_bound(dtype)});
+    }
+  }
+}
+
+TEST(CudaAttentionTest, LongContextsAreCutIntoChunks) {
+  TALON_TRACE_SEED();
+  const Heads heads = {16, 1, 128};
+  const Cache cache(DType::kBf16, heads, {9000}, 71);
+  const Rows rows = {{0, 0, 0, 0}, {8999, 8191, 4096, 600}};
+  const auto q = TestTensor::random(DType::kBf16, {4, heads.heads, heads.dim}, 13, 3.0F);
+  expect_cuda_near(call_of(cache, heads, q, rows), {attention_bound(DType::kBf16)});
+}
+
+TEST(CudaAttentionTest, SparseSeesTheListedPagesOnly) {
+  TALON_TRACE_SEED();
+  for (const Heads& heads : kHeads) {
+    for (const DType dtype : {DType::kF32, DType::kBf16}) {
+      SCOPED_TRACE(name_of(heads, dtype));
+      const Cache cache(dtype, heads, {400, 640}, 6);
+      Rows rows = {{1, 0, 1, 0}, {639, 399, 511, -1}};
+      rows.list_size = 4;
+      for (int64_t g = 0; g < heads.groups; ++g) {
+        rows.blocks.insert(rows.blocks.end(), {static_cast<int32_t>(g % 2), 2, 4, -1});
+      }
+      for (int64_t g = 0; g < heads.groups; ++g) {
+        rows.blocks.insert(rows.blocks.end(), {static_cast<int32_t>(g % 3), 3, -1, -1});
+      }
+      for (int64_t g = 0; g < heads.groups; ++g) {
+        rows.blocks.insert(rows.blocks.end(), {0, 1, 2, 3});
+      }
+      rows.blocks.insert(rows.blocks.end(), static_cast<size_t>(4 * heads.groups), -1);
+      const auto q = TestTensor::random(dtype, {4, heads.heads, heads.dim}, 14, 3.0F);
+      expect_cuda_near(call_of(cache, heads, q, rows), {attention_bound(dtype)});
+    }
+  }
+}
+
+TEST(CudaAttentionTest, AListOfAllPagesGivesTheBitsOfTheDenseForm) {
+  for (const Heads& heads : kHeads) {
+    for (const DType dtype : {DType::kF32, DType::kBf16}) {
+      SCOPED_TRACE(name_of(heads, dtype));
+      const Cache cache(dtype, heads, {640}, 6);
+      const Rows dense = {{0, 0, 0}, {5, 639, 384}};
+      Rows sparse = dense;
+      sparse.list_size = 5;
+      for (const int32_t position : dense.position) {
+        for (int64_t i = 0; i < heads.groups * 5; ++i) {
+          const auto page = static_cast<int32_t>(i % 5);
+          sparse.blocks.push_back(page <= position / kPage ? page : -1);
+        }
+      }
+      const auto q = TestTensor::random(dtype, {3, heads.heads, heads.dim}, 15, 3.0F);
+      EXPECT_TRUE(same_bits(run_on_cuda(call_of(cache, heads, q, sparse))[0],
+                            run_on_cuda(call_of(cache, heads, q, dense))[0]));
+    }
+  }
+}
+
+// A verify of eight rows gives the bits of eight single rows, whatever lies behind each.
+TEST(CudaAttentionTest, VerifyRowsHaveTheBitsOfSingleRows) {
+  TALON_TRACE_SEED();
+  const Heads heads = {8, 2, 32};
+  const Cache cache(DType::kBf16, heads, {700}, 6);
+  Rows rows;
+  for (int32_t r = 0; r < 8; ++r) {
+    rows.sequence.push_back(0);
+    rows.position.push_back(636 + r);  // across a page
+  }
+  auto q = TestTensor::random(DType::kBf16, {8, heads.heads, heads.dim}, 16, 3.0F);
+  const TestTensor together = run_on_cuda(call_of(cache, heads, q, rows))[0];
+  for (int64_t r = 0; r < 8; ++r) {
+    TestTensor one(DType::kBf16, {1, heads.heads, heads.dim});
+    for (int64_t i = 0; i < one.num_elements(); ++i) {
+      one.at<bf16>(i) = q.at<bf16>(r * one.num_elements() + i);
+    }
+    const Rows single = {{0}, {rows.position[static_cast<size_t>(r)]}};
+    EXPECT_EQ(run_on_cuda(call_of(cache, heads, one, single))[0].row_bytes(0),
+              together.row_bytes(r))
+        << r;
+  }
+}
+
+TEST(CudaAttentionTest, LargeScoresDoNotOverflow) {
+  const Heads heads = {4, 4, 64};
+  for (const DType dtype : {DType::kF32, DType::kBf16}) {
+    const Cache cache(dtype, heads, {260}, 3);
+    const Rows rows = {{0}, {259}};
+    const auto q = TestTensor::random(dtype, {1, heads.heads, heads.dim}, 17, 3e4F);
+    expect_cuda_near(call_of(cache, heads, q, rows), {{0x1p-8, 0x1p-8}});
+  }
+}
+
+TEST(CudaIndexTopkTest, ListsTheCpusPages) {
+  TALON_TRACE_SEED();
+  struct Case {
+    int64_t heads, dim, chosen;
+    int num_local;
+  };
+  for (const Case& c : {Case{2, 32, 4, 1}, {4, 128, 16, 1}, {4, 64, 5, 2}, {3, 20, 4, 1}}) {
+    for (const DType dtype : {DType::kF32, DType::kBf16}) {
+      SCOPED_TRACE(std::to_string(c.heads) + " heads of " + std::to_string(c.dim) + " " +
+                   std::string(dtype_name(dtype)));
+      // Small integers: scores are exact in any order, and ties are common.
+      const int64_t num_pages = 30;
+      TestTensor keys(dtype, {2 * num_pages + 1, kPage, 1, c.dim});
+      TestTensor table(DType::kI32, {2, num_pages});
+      TestTensor q(dtype, {7, c.heads, c.dim});
+      TestRng rng(18);
+      for (int64_t i = kPage * c.dim; i < keys.num_elements(); ++i) {
+        keys.set(i, static_cast<float>(rng.integer(-1, 1)));
+      }
+      for (int64_t i = 0; i < q.num_elements(); ++i) {
+        q.set(i, static_cast<float>(rng.integer(-2, 2)));
+      }
+      for (int64_t i = 0; i < 2 * num_pages; ++i) {
+        table.at<int32_t>(i) = static_cast<int32_t>(2 * num_pages - i);
+      }
+      keys.set(5 * kPage * c.dim + 3, std::nanf(""));
+      const TestTensor sequences = TestTensor::of_i32({0, 1, 1, 0, 1, -5, 0});
+      const TestTensor positions = TestTensor::of_i32({0, 3839, 2000, 640, 127, -1, 3000});
+      const TestTensor blocks(DType::kI32, {7, c.heads, c.chosen});
+      expect_cuda_near(
+          [&](Place& place) {
+            const TensorView out = place.out(blocks);
+            index_topk(place.stream(), {.blocks = out,
+                                        .index_q = place.in(q),
+                                        .index_key_plane = place.in(keys),
+                                        .page_table = place.in(table),
+                                        .row_sequence = place.in(sequences),
+                                        .positions = place.in(positions),
+                                        .num_local = c.num_local});
+          },
+          {{0.0, 0.0}});
+    }
+  }
+}
+
+}  // namespace
+}  // namespace talon::ops
