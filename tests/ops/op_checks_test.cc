@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <cstddef>
 
 #include "core/cpu_context.h"
 #include "core/cpu_path.h"
@@ -92,7 +93,9 @@ TEST(OpChecksDeathTest, AliasesAreRefused) {
 
 TEST(OpChecksDeathTest, ACudaStreamIsRefused) {
   Call call;
-  const Stream stream({.kind = DeviceKind::kCuda, .ordinal = 0}, nullptr);
+  std::byte nothing{};  // stands for a context, which a check does not look into
+  const Stream stream({.kind = DeviceKind::kCuda, .ordinal = 0},
+                      *reinterpret_cast<CudaContext*>(&nothing));
   EXPECT_DEATH(rms_norm(stream, call.args), "out is on another device");
 }
 
