@@ -1,0 +1,15 @@
+#include "ops/stamp.h"
+
+#include "core/dtype.h"
+#include "core/stream.h"
+#include "ops/op_checks.h"
+
+namespace talon::ops {
+
+void stamp(Stream stream, const StampArgs& args) {
+  const OpChecks check("stamp", stream);
+  check.operand("out", args.out, DType::kI64, {1});
+  cpu::stamp(stream.cpu(), args);
+}
+
+}  // namespace talon::ops
