@@ -1,196 +1,250 @@
 #include "engine/batch_builder.h"
 
-#include <algorithm>
-
 #include "base/check.h"
 #include "ops/round_metadata.h"
+#include "ops/round_slots.h"
 
 namespace talon {
 namespace {
 
-int64_t num_ints(const StepSizes& sizes, int32_t max_pages) {
-  const int64_t rows = sizes.max_rows;
-  const int64_t sequences = sizes.max_sequences;
-  return 4 * rows + int64_t{6} * sizes.max_logit_rows() + (sequences + 1) + 5 * sequences +
-         sequences * sizes.max_drafts + sequences * max_pages;
+int64_t num_given(const StepSizes& sizes) {
+  return int64_t{4} * sizes.max_rows + int64_t{9} * sizes.max_logit_rows() +
+         int64_t{6} * sizes.max_sequences + 1;
 }
 
-TensorView ints_view(int32_t* data, const Shape& shape) { return TensorView(data, shape); }
+int64_t num_made(const StepSizes& sizes, int32_t max_pages) {
+  return int64_t{2} * sizes.max_rows + sizes.max_logit_rows() +
+         int64_t{sizes.max_sequences} * (1 + sizes.max_drafts + max_pages);
+}
+
+// Hands out one array after the other.
+class Taker {
+ public:
+  explicit Taker(const Buffer& buffer) : next_(reinterpret_cast<int32_t*>(buffer.data())) {}
+
+  int32_t* operator()(int64_t count) {
+    int32_t* start = next_;
+    next_ += count;
+    return start;
+  }
+
+ private:
+  int32_t* next_;
+};
 
 }  // namespace
 
 BatchBuilder::BatchBuilder(const StepSizes& sizes, const RoundState& state)
     : sizes_(sizes),
       state_(state),
-      buffer_(Buffer::zeroed(4 * num_ints(sizes, state.max_pages()))),
-      write_slots_(Buffer::zeroed(int64_t{8} * sizes.max_rows)) {
+      given_(Buffer::zeroed(4 * num_given(sizes), state.device())),
+      made_(Buffer::zeroed(4 * num_made(sizes, state.max_pages()), state.device())),
+      write_slots_(Buffer::zeroed(int64_t{8} * sizes.max_rows, state.device())) {
   TALON_CHECK(sizes.max_sequences <= state.num_slots(), "{} sequences", sizes.max_sequences);
   TALON_CHECK(sizes.max_drafts == state.max_drafts(), "{} drafts", sizes.max_drafts);
-  auto* next = reinterpret_cast<int32_t*>(buffer_.data());
-  const auto take = [&next](int64_t count) {
-    int32_t* start = next;
-    next += count;
-    return start;
-  };
-  at_ = {.tokens = take(sizes.max_rows),
-         .positions = take(sizes.max_rows),
-         .row_sequence = take(sizes.max_rows),
-         .next_tokens = take(sizes.max_rows),
-         .logit_rows = take(sizes.max_logit_rows()),
-         .choice_rows = take(sizes.max_logit_rows()),
-         .choice_logits = take(sizes.max_logit_rows()),
-         .choice_slots = take(sizes.max_logit_rows()),
-         .choice_indices = take(sizes.max_logit_rows()),
-         .choice_offsets = take(sizes.max_logit_rows()),
-         .query_starts = take(sizes.max_sequences + 1),
-         .query_lens = take(sizes.max_sequences),
-         .kv_lens = take(sizes.max_sequences),
-         .slots = take(sizes.max_sequences),
-         .first_choice = take(sizes.max_sequences),
-         .num_drafts = take(sizes.max_sequences),
-         .drafts = take(int64_t{sizes.max_sequences} * sizes.max_drafts),
-         .page_table = take(int64_t{sizes.max_sequences} * state.max_pages())};
+  Taker given(given_);
+  given_at_ = {.tokens = given(sizes.max_rows),
+               .row_sequence = given(sizes.max_rows),
+               .row_offsets = given(sizes.max_rows),
+               .next_tokens = given(sizes.max_rows),
+               .logit_rows = given(sizes.max_logit_rows()),
+               .choice_rows = given(sizes.max_logit_rows()),
+               .choice_logits = given(sizes.max_logit_rows()),
+               .choice_slots = given(sizes.max_logit_rows()),
+               .choice_offsets = given(sizes.max_logit_rows()),
+               .choice_num_top = given(sizes.max_logit_rows()),
+               .prompt_logits = given(sizes.max_logit_rows()),
+               .prompt_tokens = given(sizes.max_logit_rows()),
+               .prompt_num_top = given(sizes.max_logit_rows()),
+               .query_starts = given(sizes.max_sequences + 1),
+               .query_lens = given(sizes.max_sequences),
+               .slots = given(sizes.max_sequences),
+               .first_choice = given(sizes.max_sequences),
+               .num_drafts = given(sizes.max_sequences),
+               .new_drafts = given(sizes.max_sequences)};
+  Taker made(made_);
+  made_at_ = {.token_ids = made(sizes.max_rows),
+              .positions = made(sizes.max_rows),
+              .kv_lens = made(sizes.max_sequences),
+              .choice_indices = made(sizes.max_logit_rows()),
+              .drafts = made(int64_t{sizes.max_sequences} * sizes.max_drafts),
+              .page_table = made(int64_t{sizes.max_sequences} * state.max_pages())};
 }
 
-void BatchBuilder::apply_patches(const StepPlan& plan) {
+void BatchBuilder::patch_slots(Stream stream, const StepPlan& plan) {
+  joins_.clear();
+  pages_.clear();
   for (const SlotPatch& patch : plan.slot_patches) {
-    std::fill_n(state_.page_table().row<int32_t>(patch.slot.value), state_.max_pages(),
-                kNullPage.value);
-    state_.kv_len().as<int32_t>()[patch.slot.value] = static_cast<int32_t>(patch.kv_len);
-    state_.num_drafts().as<int32_t>()[patch.slot.value] = 0;
+    joins_.insert(joins_.end(), {patch.slot.value, static_cast<int32_t>(patch.kv_len)});
   }
   for (const PagePatch& patch : plan.page_patches) {
-    auto* table = state_.page_table().row<int32_t>(patch.slot.value);
-    const int32_t last = patch.first_index + static_cast<int32_t>(patch.pages.size());
-    TALON_CHECK(patch.first_index >= 0 && last <= state_.max_pages(), "pages up to {}", last);
     for (size_t i = 0; i < patch.pages.size(); ++i) {
-      TALON_CHECK(patch.pages[i] != kNullPage, "the null page in a table");
-      table[patch.first_index + static_cast<int32_t>(i)] = patch.pages[i].value;
+      pages_.insert(pages_.end(), {patch.slot.value, patch.first_index + static_cast<int32_t>(i),
+                                   patch.pages[i].value});
     }
   }
+  if (joins_.empty() && pages_.empty()) {
+    return;
+  }
+  const ConstTensorView joins(joins_.data(), Shape{std::ssize(joins_) / 2, 2});
+  const ConstTensorView pages(pages_.data(), Shape{std::ssize(pages_) / 3, 3});
+  ops::patch_slots(stream, {.state = state_.views(), .joins = joins, .pages = pages});
 }
 
-void BatchBuilder::add_row(int32_t token, int32_t position, int32_t sequence, int32_t next) {
+void BatchBuilder::add_row(int32_t token, int32_t offset, int32_t sequence, int32_t next) {
   TALON_CHECK(num_rows_ < sizes_.max_rows, "a step of more than {} rows", sizes_.max_rows);
-  at_.tokens[num_rows_] = token;
-  at_.positions[num_rows_] = position;
-  at_.row_sequence[num_rows_] = sequence;
-  at_.next_tokens[num_rows_] = next;
+  given_at_.tokens[num_rows_] = token;
+  given_at_.row_sequence[num_rows_] = sequence;
+  given_at_.row_offsets[num_rows_] = offset;
+  given_at_.next_tokens[num_rows_] = next;
   ++num_rows_;
-}
-
-// The row added last chooses a token.
-void BatchBuilder::add_choice(int32_t slot, int32_t offset) {
-  TALON_CHECK(num_logit_rows_ > 0 && at_.logit_rows[num_logit_rows_ - 1] == num_rows_ - 1,
-              "row {} has no logits", num_rows_ - 1);
-  at_.choice_rows[num_choices_] = num_rows_ - 1;
-  at_.choice_logits[num_choices_] = num_logit_rows_ - 1;
-  at_.choice_slots[num_choices_] = slot;
-  at_.choice_indices[num_choices_] = at_.positions[num_rows_ - 1] + 1;
-  at_.choice_offsets[num_choices_] = offset;
-  ++num_choices_;
 }
 
 void BatchBuilder::add_logit_row() {
   TALON_CHECK(num_logit_rows_ < sizes_.max_logit_rows(), "a step of more than {} rows with logits",
               sizes_.max_logit_rows());
-  at_.logit_rows[num_logit_rows_++] = num_rows_ - 1;
+  given_at_.logit_rows[num_logit_rows_++] = num_rows_ - 1;
+}
+
+// The row added last chooses a token.
+void BatchBuilder::add_choice(const PlanRow& row, int32_t offset) {
+  TALON_CHECK(num_logit_rows_ > 0 && given_at_.logit_rows[num_logit_rows_ - 1] == num_rows_ - 1,
+              "row {} has no logits", num_rows_ - 1);
+  TALON_CHECK(num_choices_ < sizes_.max_choices(), "a step of more than {} choices",
+              sizes_.max_choices());
+  given_at_.choice_rows[num_choices_] = num_rows_ - 1;
+  given_at_.choice_logits[num_choices_] = num_logit_rows_ - 1;
+  given_at_.choice_slots[num_choices_] = row.slot.value;
+  given_at_.choice_offsets[num_choices_] = offset;
+  given_at_.choice_num_top[num_choices_] = row.num_logprobs;
+  wants_logprobs_ = wants_logprobs_ || row.num_logprobs >= 0;
+  ++num_choices_;
+}
+
+// The prompt has `token` after the row added last.
+void BatchBuilder::add_prompt_entry(const PlanRow& row, int32_t token) {
+  given_at_.prompt_logits[num_prompt_entries_] = num_logit_rows_ - 1;
+  given_at_.prompt_tokens[num_prompt_entries_] = token;
+  given_at_.prompt_num_top[num_prompt_entries_] = row.num_prompt_logprobs;
+  ++num_prompt_entries_;
 }
 
 void BatchBuilder::add_prefill(const PlanRow& row, int32_t sequence) {
   const auto count = static_cast<int32_t>(row.tokens.size());
-  const auto first = static_cast<int32_t>(row.first_position);
-  TALON_CHECK(state_.kv_len().as<int32_t>()[row.slot.value] == first,
-              "sequence {}: a chunk at {} on {} positions", row.sequence.value, first,
-              state_.kv_len().as<int32_t>()[row.slot.value]);
   const bool all_logits = row.num_prompt_logprobs >= 0;
-  at_.num_drafts[sequence] = 0;
-  at_.first_choice[sequence] = row.sample ? num_choices_ : -1;
+  given_at_.num_drafts[sequence] = 0;
+  given_at_.first_choice[sequence] = row.sample ? num_choices_ : -1;
   for (int32_t i = 0; i < count; ++i) {
     const bool is_last = i + 1 == count;
+    const bool chooses = is_last && row.sample;
     const TokenId next = is_last ? row.next_token : row.tokens[static_cast<size_t>(i) + 1];
-    add_row(row.tokens[static_cast<size_t>(i)].value, first + i, sequence, next.value);
-    if (all_logits || (is_last && row.sample)) {
+    add_row(row.tokens[static_cast<size_t>(i)].value, i, sequence, next.value);
+    if (all_logits || chooses) {
       add_logit_row();
     }
-    if (is_last && row.sample) {
-      add_choice(row.slot.value, 0);
+    if (chooses) {
+      add_choice(row, 0);
+    } else if (all_logits) {
+      add_prompt_entry(row, next.value);
     }
   }
 }
 
-void BatchBuilder::add_verify(const PlanRow& row, int32_t sequence, bool ahead) {
-  const int32_t slot = row.slot.value;
-  const int32_t kv_len = state_.kv_len().as<int32_t>()[slot];
-  const bool as_planned =
-      ahead ? kv_len >= row.first_position : kv_len == static_cast<int32_t>(row.first_position);
-  TALON_CHECK(as_planned, "sequence {}: {} positions, {} planned", row.sequence.value, kv_len,
-              row.first_position);
-  TALON_CHECK(row.num_drafts <= state_.num_drafts().as<int32_t>()[slot], "{} of {} drafts",
-              row.num_drafts, state_.num_drafts().as<int32_t>()[slot]);
-  const int32_t* held = sizes_.max_drafts > 0 ? state_.drafts().row<int32_t>(slot) : nullptr;
-  at_.first_choice[sequence] = num_choices_;
-  at_.num_drafts[sequence] = row.num_drafts;
+void BatchBuilder::add_verify(const PlanRow& row, int32_t sequence) {
+  TALON_CHECK(row.num_drafts >= 0 && row.num_drafts <= sizes_.max_drafts, "{} of {} drafts",
+              row.num_drafts, sizes_.max_drafts);
+  given_at_.first_choice[sequence] = num_choices_;
+  given_at_.num_drafts[sequence] = row.num_drafts;
   for (int32_t j = 0; j <= row.num_drafts; ++j) {
-    const int32_t token = j == 0 ? state_.pending().as<int32_t>()[slot] : held[j - 1];
-    add_row(token, kv_len + j, sequence, -1);
+    add_row(-1, j, sequence, -1);
     add_logit_row();
-    add_choice(slot, j);
-    if (j > 0) {
-      at_.drafts[sequence * sizes_.max_drafts + j - 1] = token;
-    }
+    add_choice(row, j);
   }
+}
+
+void BatchBuilder::list_rows(const StepPlan& plan) {
+  const auto num_sequences = static_cast<int32_t>(plan.rows.size());
+  TALON_CHECK(num_sequences <= sizes_.max_sequences, "{} sequences in a step", num_sequences);
+  num_rows_ = 0;
+  num_logit_rows_ = 0;
+  num_choices_ = 0;
+  num_prompt_entries_ = 0;
+  wants_logprobs_ = false;
+  for (int32_t b = 0; b < num_sequences; ++b) {
+    const PlanRow& row = plan.rows[static_cast<size_t>(b)];
+    TALON_CHECK(row.drafts_to_make <= sizes_.max_drafts, "{} drafts to make of {}",
+                row.drafts_to_make, sizes_.max_drafts);
+    given_at_.query_starts[b] = num_rows_;
+    given_at_.query_lens[b] = static_cast<int32_t>(row.num_rows());
+    given_at_.slots[b] = row.slot.value;
+    given_at_.new_drafts[b] = row.drafts_to_make;
+    row.is_prefill() ? add_prefill(row, b) : add_verify(row, b);
+  }
+  given_at_.query_starts[num_sequences] = num_rows_;
 }
 
 StepArrays BatchBuilder::views(int32_t num_sequences) const {
+  const Device device = state_.device();
+  const auto ints = [device](int32_t* data, const Shape& shape) {
+    return TensorView(data, shape, device);
+  };
   const Shape per_row{num_rows_};
   const Shape per_sequence{num_sequences};
   const Shape per_choice{num_choices_};
+  const Shape per_prompt_entry{num_prompt_entries_};
   return {
       .batch = {.num_rows = num_rows_,
                 .num_sequences = num_sequences,
                 .context_limit = sizes_.context_limit,
-                .token_ids = ints_view(at_.tokens, per_row),
-                .positions = ints_view(at_.positions, per_row),
-                .row_sequence = ints_view(at_.row_sequence, per_row),
-                .query_starts = ints_view(at_.query_starts, Shape{num_sequences + 1}),
-                .query_lens = ints_view(at_.query_lens, per_sequence),
-                .kv_lens = ints_view(at_.kv_lens, per_sequence),
-                .page_table = ints_view(at_.page_table, Shape{num_sequences, state_.max_pages()}),
+                .token_ids = ints(made_at_.token_ids, per_row),
+                .positions = ints(made_at_.positions, per_row),
+                .row_sequence = ints(given_at_.row_sequence, per_row),
+                .query_starts = ints(given_at_.query_starts, Shape{num_sequences + 1}),
+                .query_lens = ints(given_at_.query_lens, per_sequence),
+                .kv_lens = ints(made_at_.kv_lens, per_sequence),
+                .page_table = ints(made_at_.page_table, Shape{num_sequences, state_.max_pages()}),
                 .write_slots = write_slots_.view(DType::kI64, per_row),
-                .logit_rows = ints_view(at_.logit_rows, Shape{num_logit_rows_})},
-      .next_tokens = ints_view(at_.next_tokens, per_row),
-      .slots = ints_view(at_.slots, per_sequence),
-      .choice_rows = ints_view(at_.choice_rows, per_choice),
-      .choice_logits = ints_view(at_.choice_logits, per_choice),
-      .choice_slots = ints_view(at_.choice_slots, per_choice),
-      .choice_indices = ints_view(at_.choice_indices, per_choice),
-      .choice_offsets = ints_view(at_.choice_offsets, per_choice),
-      .first_choice = ints_view(at_.first_choice, per_sequence),
-      .num_drafts = ints_view(at_.num_drafts, per_sequence),
-      .drafts = ints_view(at_.drafts, Shape{num_sequences, sizes_.max_drafts})};
+                .logit_rows = ints(given_at_.logit_rows, Shape{num_logit_rows_})},
+      .next_tokens = ints(given_at_.next_tokens, per_row),
+      .slots = ints(given_at_.slots, per_sequence),
+      .choice_rows = ints(given_at_.choice_rows, per_choice),
+      .choice_logits = ints(given_at_.choice_logits, per_choice),
+      .choice_slots = ints(given_at_.choice_slots, per_choice),
+      .choice_indices = ints(made_at_.choice_indices, per_choice),
+      .choice_offsets = ints(given_at_.choice_offsets, per_choice),
+      .choice_num_top = ints(given_at_.choice_num_top, per_choice),
+      .first_choice = ints(given_at_.first_choice, per_sequence),
+      .num_drafts = ints(given_at_.num_drafts, per_sequence),
+      .new_drafts = ints(given_at_.new_drafts, per_sequence),
+      .drafts = ints(made_at_.drafts, Shape{num_sequences, sizes_.max_drafts}),
+      .prompt_logits = ints(given_at_.prompt_logits, per_prompt_entry),
+      .prompt_tokens = ints(given_at_.prompt_tokens, per_prompt_entry),
+      .prompt_num_top = ints(given_at_.prompt_num_top, per_prompt_entry),
+      .wants_logprobs = wants_logprobs_};
 }
 
 StepArrays BatchBuilder::build(Stream stream, const StepPlan& plan) {
-  const auto num_sequences = static_cast<int32_t>(plan.rows.size());
-  TALON_CHECK(num_sequences <= sizes_.max_sequences, "{} sequences in a step", num_sequences);
-  apply_patches(plan);
-  num_rows_ = 0;
-  num_logit_rows_ = 0;
-  num_choices_ = 0;
-  for (int32_t b = 0; b < num_sequences; ++b) {
-    const PlanRow& row = plan.rows[static_cast<size_t>(b)];
-    at_.query_starts[b] = num_rows_;
-    at_.query_lens[b] = static_cast<int32_t>(row.num_rows());
-    at_.kv_lens[b] = state_.kv_len().as<int32_t>()[row.slot.value];
-    at_.slots[b] = row.slot.value;
-    std::copy_n(state_.page_table().row<int32_t>(row.slot.value), state_.max_pages(),
-                at_.page_table + int64_t{b} * state_.max_pages());
-    row.is_prefill() ? add_prefill(row, b) : add_verify(row, b, plan.ahead);
-  }
-  at_.query_starts[num_sequences] = num_rows_;
-  const StepArrays arrays = views(num_sequences);
-  ops::write_slots(stream, {.slots = write_slots_.view(DType::kI64, Shape{num_rows_}),
+  patch_slots(stream, plan);
+  list_rows(plan);
+  const StepArrays arrays = views(static_cast<int32_t>(plan.rows.size()));
+  const Shape per_row{num_rows_};
+  const Device device = state_.device();
+  ops::prepare_round(
+      stream,
+      {.token_ids = TensorView(made_at_.token_ids, per_row, device),
+       .positions = TensorView(made_at_.positions, per_row, device),
+       .kv_lens = TensorView(made_at_.kv_lens, Shape{arrays.batch.num_sequences}, device),
+       .page_table = TensorView(made_at_.page_table, arrays.batch.page_table.shape(), device),
+       .drafts = arrays.drafts,
+       .choice_indices = arrays.choice_indices,
+       .slots = arrays.slots,
+       .num_drafts = arrays.num_drafts,
+       .row_sequence = arrays.batch.row_sequence,
+       .row_offsets = TensorView(given_at_.row_offsets, per_row, device),
+       .given_tokens = TensorView(given_at_.tokens, per_row, device),
+       .choice_rows = arrays.choice_rows,
+       .state = state_.views()});
+  ops::write_slots(stream, {.slots = write_slots_.view(DType::kI64, per_row),
                             .positions = arrays.batch.positions,
                             .row_sequence = arrays.batch.row_sequence,
                             .page_table = arrays.batch.page_table,

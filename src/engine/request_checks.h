@@ -16,7 +16,6 @@ struct RequestLimits {
 };
 
 inline constexpr int32_t kMaxChoices = 16;
-inline constexpr int32_t kMaxTopLogprobs = 20;
 
 std::optional<Refusal> find_fault(const Request& request, const RequestLimits& limits);
 

@@ -1,9 +1,10 @@
 #include "engine/round.h"
 
 #include <algorithm>
-#include <chrono>
 
 #include "base/check.h"
+#include "ops/round_slots.h"
+#include "ops/stamp.h"
 
 namespace talon {
 namespace {
@@ -15,23 +16,14 @@ int64_t arena_bytes(const Model& model, const Drafter* drafter, const StepSizes&
   return std::max(target, draft);
 }
 
-// Microseconds since the last call.
-class Lap {
- public:
-  double next() {
-    const auto now = std::chrono::steady_clock::now();
-    const std::chrono::duration<double, std::micro> lap = now - last_;
-    last_ = now;
-    return lap.count();
-  }
-
- private:
-  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
-};
-
 int64_t tap_columns(const Model& model, const Drafter* drafter) {
   return drafter == nullptr ? 0 : std::ssize(drafter->taps()) * model.limits().hidden_size;
 }
+
+// Times of a round beside its end, which the last op takes.
+constexpr int32_t kStart = 0;
+constexpr int32_t kVerified = 1;
+constexpr int32_t kExtended = 2;
 
 int32_t most_drafts(const StepPlan& plan) {
   int32_t most = 0;
@@ -48,6 +40,7 @@ Round::Round(const RoundParts& parts, const StepSizes& sizes, const VerifierOpti
       drafter_(parts.drafter),
       sizes_(sizes),
       state_(parts.state),
+      ring_(parts.ring),
       verifier_(sizes, parts.allowed, parts.sampler, options),
       arena_(arena_bytes(parts.model, parts.drafter, sizes)),
       logits_(int64_t{4} * sizes.max_logit_rows() * parts.model.limits().vocab_size),
@@ -55,7 +48,8 @@ Round::Round(const RoundParts& parts, const StepSizes& sizes, const VerifierOpti
             tap_columns(parts.model, parts.drafter)),
       features_(int64_t{4} * sizes.max_sequences * parts.model.limits().hidden_size),
       integers_(int64_t{12} * sizes.max_sequences),
-      new_drafts_(int64_t{4} * sizes.max_sequences * sizes.max_drafts) {
+      new_drafts_(int64_t{4} * sizes.max_sequences * sizes.max_drafts),
+      clock_(Buffer::zeroed(int64_t{8} * ops::kRoundTimes)) {
   TALON_CHECK(parts.allowed.size(0) == parts.model.limits().vocab_size, "{}",
               to_string(parts.allowed.shape()));
   auto* next = reinterpret_cast<int32_t*>(integers_.data());
@@ -67,39 +61,30 @@ Round::Round(const RoundParts& parts, const StepSizes& sizes, const VerifierOpti
   last_rows_ = take(sizes.max_sequences);
   kv_len_ = take(sizes.max_sequences);
   active_ = take(sizes.max_sequences);
+  const TensorView clock = clock_.view(DType::kI64, Shape{ops::kRoundTimes});
+  counter_ = clock.rows(0, 1);
+  times_ = clock.rows(1, ops::kRoundTimes - 1);
 }
 
-void Round::advance(const StepPlan& plan, const StepArrays& arrays) {
-  const auto* accepted_of = verifier_.accepted().as<int32_t>();
-  const auto* emitted = verifier_.emitted().as<int32_t>();
-  const auto* choices = verifier_.choices().as<int32_t>();
-  for (int32_t b = 0; b < arrays.batch.num_sequences; ++b) {
-    const PlanRow& row = plan.rows[static_cast<size_t>(b)];
-    const int32_t accepted = accepted_of[b];
-    const int32_t rejected = arrays.num_drafts.as<int32_t>()[b] - std::max(accepted, 0);
-    const int32_t num_valid = arrays.batch.query_lens.as<int32_t>()[b] - rejected;
-    const int32_t kv_len = arrays.batch.kv_lens.as<int32_t>()[b] + num_valid;
-    const bool sampled = accepted >= 0;
-    kv_len_.as<int32_t>()[b] = kv_len;
-    active_.as<int32_t>()[b] = sampled && row.drafts_to_make > 0 ? 1 : 0;
-    state_.kv_len().as<int32_t>()[row.slot.value] = kv_len;
-    state_.num_drafts().as<int32_t>()[row.slot.value] = 0;
-
-    const int32_t first_row = arrays.batch.query_starts.as<int32_t>()[b];
-    last_rows_.as<int32_t>()[b] = sampled ? first_row + num_valid - 1 : -1;
-    if (!sampled) {
-      continue;
-    }
-    state_.pending().as<int32_t>()[row.slot.value] = verifier_.next_token().as<int32_t>()[b];
-    // Rows up to the last valid one take the token that was emitted there as the one after
-    // themselves. Rows past it are overwritten by the next round; any token serves.
-    const int32_t first_choice = arrays.first_choice.as<int32_t>()[b];
-    for (int32_t j = 0; j <= arrays.num_drafts.as<int32_t>()[b]; ++j) {
-      const int32_t choice_row = arrays.choice_rows.as<int32_t>()[first_choice + j];
-      const int32_t token = emitted[first_choice + j];
-      arrays.next_tokens.as<int32_t>()[choice_row] = token >= 0 ? token : choices[first_choice + j];
-    }
-  }
+void Round::advance(Stream stream, const StepArrays& arrays) {
+  const int64_t num_sequences = arrays.batch.num_sequences;
+  ops::advance_round(stream, {.kv_len = kv_len_.rows(0, num_sequences),
+                              .active = active_.rows(0, num_sequences),
+                              .last_rows = last_rows_.rows(0, num_sequences),
+                              .next_tokens = arrays.next_tokens,
+                              .accepted = verifier_.accepted(),
+                              .next_token = verifier_.next_token(),
+                              .emitted = verifier_.emitted(),
+                              .choices = verifier_.choices(),
+                              .choice_rows = arrays.choice_rows,
+                              .first_choice = arrays.first_choice,
+                              .num_drafts = arrays.num_drafts,
+                              .new_drafts = arrays.new_drafts,
+                              .query_starts = arrays.batch.query_starts,
+                              .query_lens = arrays.batch.query_lens,
+                              .kv_lens = arrays.batch.kv_lens,
+                              .slots = arrays.slots,
+                              .state = state_.views()});
 }
 
 void Round::extend(Stream stream, const StepArrays& arrays, KvStore& kv, bool drafts_follow) {
@@ -134,56 +119,44 @@ void Round::draft(Stream stream, const StepArrays& arrays, KvStore& kv, int32_t 
       kv, arena_);
 }
 
-void Round::store_drafts(const StepPlan& plan, int32_t num_made) {
-  const auto* made = reinterpret_cast<const int32_t*>(new_drafts_.data());
-  for (size_t b = 0; b < plan.rows.size(); ++b) {
-    const PlanRow& row = plan.rows[b];
-    if (active_.as<int32_t>()[b] == 0) {
-      continue;
-    }
-    std::copy_n(made + static_cast<int64_t>(b) * num_made, row.drafts_to_make,
-                state_.drafts().row<int32_t>(row.slot.value));
-    state_.num_drafts().as<int32_t>()[row.slot.value] = row.drafts_to_make;
-  }
+void Round::finish(Stream stream, const StepArrays& arrays, int32_t num_drafts) {
+  const int64_t num_sequences = arrays.batch.num_sequences;
+  ops::finish_round(stream,
+                    {.ring = ring_.rows(),
+                     .headers = ring_.headers(),
+                     .counter = counter_,
+                     .times = times_,
+                     .drafts = new_drafts_.view(DType::kI32, Shape{num_sequences, num_drafts}),
+                     .active = active_.rows(0, num_sequences),
+                     .new_drafts = arrays.new_drafts,
+                     .accepted = verifier_.accepted(),
+                     .emitted = verifier_.emitted(),
+                     .first_choice = arrays.first_choice,
+                     .kv_len = kv_len_.rows(0, num_sequences),
+                     .slots = arrays.slots,
+                     .state = state_.views()});
 }
 
-StepResult Round::read_result(const StepPlan& plan, const StepArrays& arrays) const {
-  StepResult result{.round = plan.round, .rows = {}, .times = {}};
-  for (int32_t b = 0; b < arrays.batch.num_sequences; ++b) {
-    const PlanRow& row = plan.rows[static_cast<size_t>(b)];
-    RowResult out;
-    out.sequence = row.sequence;
-    out.kv_len = kv_len_.as<int32_t>()[b];
-    const int32_t num_held = state_.num_drafts().as<int32_t>()[row.slot.value];
-    for (int32_t i = 0; i < num_held; ++i) {
-      out.drafts.emplace_back(state_.drafts().row<int32_t>(row.slot.value)[i]);
-    }
-    verifier_.read(plan, arrays, b, out);
-    result.rows.push_back(std::move(out));
-  }
-  return result;
+void Round::stamp(Stream stream, int32_t time) const {
+  ops::stamp(stream, {.out = times_.rows(time, 1)});
 }
 
-StepResult Round::run(Stream stream, const StepPlan& plan, const StepArrays& arrays, KvStore& kv) {
-  PhaseTimes times;
-  Lap lap;
+void Round::launch(Stream stream, const StepPlan& plan, const StepArrays& arrays, KvStore& kv) {
+  const int32_t num_drafts = drafter_ == nullptr ? 0 : most_drafts(plan);
+  stamp(stream, kStart);
   forward(stream, arrays, kv);
-  verifier_.verify(stream, plan, arrays, logits(arrays));
-  advance(plan, arrays);
-  times.verify_us = lap.next();
+  verifier_.verify(stream, plan, arrays, logits(arrays), ring_.logprobs(num_launches_));
+  advance(stream, arrays);
+  stamp(stream, kVerified);
   if (drafter_ != nullptr) {
-    const int32_t num_drafts = most_drafts(plan);
     extend(stream, arrays, kv, num_drafts > 0);
-    times.extend_us = lap.next();
-    if (num_drafts > 0) {
-      draft(stream, arrays, kv, num_drafts);
-      store_drafts(plan, num_drafts);
-    }
-    times.draft_us = lap.next();
   }
-  StepResult result = read_result(plan, arrays);
-  result.times = times;
-  return result;
+  stamp(stream, kExtended);
+  if (num_drafts > 0) {
+    draft(stream, arrays, kv, num_drafts);
+  }
+  finish(stream, arrays, num_drafts);
+  ++num_launches_;
 }
 
 TensorView Round::logits(const StepArrays& arrays) const {

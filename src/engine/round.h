@@ -4,19 +4,21 @@
 //   verify    choose a token per logit row, accept the leading drafts that agree
 //   advance   kv_len, pending token
 //   extend    the drafter over all rows with the true taps: row p takes token p + 1
-//   draft     K tokens per sampling sequence, kept in RoundState for the next round
+//   draft     K tokens per sampling sequence
+//   finish    the drafts into RoundState for the next round, the result into the ring
 //
-// Everything is a call of an op or of Model and Drafter on buffers taken at start-up. Owned by a
-// runner. `drafter` may be null: a round is then forward, verify, advance.
+// Everything is a call of an op or of Model and Drafter on buffers taken at start-up; nothing of
+// the device is read on the host. Owned by a runner. `drafter` may be null: there is then neither
+// extend nor draft.
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
 #include "core/arena.h"
 #include "core/buffer.h"
 #include "core/stream.h"
 #include "engine/batch_builder.h"
+#include "engine/result_ring.h"
 #include "engine/round_state.h"
 #include "engine/sampler_state.h"
 #include "engine/step_plan.h"
@@ -34,28 +36,34 @@ struct RoundParts {
   ConstTensorView allowed;  // [V] u8: ids that may be chosen
   const RoundState& state;
   SamplerState& sampler;
+  const ResultRing& ring;
 };
 
 class Round {
  public:
   Round(const RoundParts& parts, const StepSizes& sizes, const VerifierOptions& options);
 
-  // Runs the step of `arrays`, made from `plan`, and reads the result.
-  StepResult run(Stream stream, const StepPlan& plan, const StepArrays& arrays, KvStore& kv);
+  // Launches the step of `arrays`, made from `plan`. Its result is in the ring when the stream has
+  // come so far.
+  void launch(Stream stream, const StepPlan& plan, const StepArrays& arrays, KvStore& kv);
+
+  // Launches so far: the number of the next one in the ring.
+  int64_t num_launches() const { return num_launches_; }
 
  private:
   TensorView logits(const StepArrays& arrays) const;
   void forward(Stream stream, const StepArrays& arrays, KvStore& kv);
-  void advance(const StepPlan& plan, const StepArrays& arrays);
+  void advance(Stream stream, const StepArrays& arrays);
   void extend(Stream stream, const StepArrays& arrays, KvStore& kv, bool drafts_follow);
   void draft(Stream stream, const StepArrays& arrays, KvStore& kv, int32_t num_drafts);
-  void store_drafts(const StepPlan& plan, int32_t num_made);
-  StepResult read_result(const StepPlan& plan, const StepArrays& arrays) const;
+  void finish(Stream stream, const StepArrays& arrays, int32_t num_drafts);
+  void stamp(Stream stream, int32_t time) const;
 
   const Model& model_;
   const Drafter* drafter_;
   StepSizes sizes_;
   const RoundState& state_;
+  const ResultRing& ring_;
   Verifier verifier_;
   Arena arena_;
   Buffer logits_;         // [R, V] f32
@@ -66,6 +74,10 @@ class Round {
   TensorView kv_len_;     // [B] i32, advanced
   TensorView active_;     // [B] i32
   Buffer new_drafts_;     // [B, K] i32
+  Buffer clock_;          // the [..] i64 views below
+  TensorView counter_;    // [1] i64: rounds finished
+  TensorView times_;      // [kRoundTimes - 1] i64
+  int64_t num_launches_ = 0;
 };
 
 }  // namespace talon

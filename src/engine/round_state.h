@@ -1,12 +1,14 @@
 // The device's memory of running sequences: one slot each. A round reads lengths, tokens and pages
 // from here, not from the host, and writes them back, so that a replayed round needs no fresh host
-// value. Owned by a runner; `kv_len == n - 1` holds between rounds as in engine/sequence.h.
+// value. Only ops touch it (ops/round_slots.h). Owned by a runner; `kv_len == n - 1` holds between
+// rounds as in engine/sequence.h.
 #pragma once
 
 #include <cstdint>
 
 #include "core/buffer.h"
 #include "core/tensor_view.h"
+#include "ops/round_slots.h"
 
 namespace talon {
 
@@ -22,15 +24,15 @@ class RoundState {
   int32_t num_slots() const { return num_slots_; }
   int32_t max_drafts() const { return max_drafts_; }
   int32_t max_pages() const { return max_pages_; }
+  Device device() const { return buffer_.device(); }
 
-  TensorView kv_len() const { return column(0); }      // [S] i32
-  TensorView pending() const { return column(1); }     // [S] i32: token n - 1
-  TensorView num_drafts() const { return column(2); }  // [S] i32: valid entries of `drafts`
-  TensorView drafts() const {                          // [S, K] i32
-    return view(int64_t{3} * num_slots_, Shape{num_slots_, max_drafts_});
-  }
-  TensorView page_table() const {  // [S, P] i32, 0 past the last page
-    return view(int64_t{3 + max_drafts_} * num_slots_, Shape{num_slots_, max_pages_});
+  ops::SlotState views() const {
+    return {
+        .kv_len = column(0),
+        .pending = column(1),
+        .num_drafts = column(2),
+        .drafts = view(int64_t{3} * num_slots_, Shape{num_slots_, max_drafts_}),
+        .page_table = view(int64_t{3 + max_drafts_} * num_slots_, Shape{num_slots_, max_pages_})};
   }
 
  private:

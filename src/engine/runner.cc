@@ -9,7 +9,8 @@ namespace talon {
 namespace {
 
 // Launch-ahead enqueues one round behind the one that runs.
-constexpr size_t kMaxOutstanding = 2;
+constexpr int64_t kMaxOutstanding = 2;
+static_assert(kMaxOutstanding <= ops::kRingEntries);
 
 }  // namespace
 
@@ -33,17 +34,20 @@ Runner::Runner(RunnerParts parts,
              static_cast<int32_t>(ceil_div(sizes.context_limit, kPageTokens)),
              kCpuDevice),
       sampler_(sizes.max_sequences, parts_.model->limits().vocab_size),
+      ring_(sizes),
       builder_(sizes, state_),
       round_({.model = *parts_.model,
               .drafter = parts_.drafter.get(),
               .allowed = ConstTensorView(parts_.allowed.data(), Shape{std::ssize(parts_.allowed)}),
               .state = state_,
-              .sampler = sampler_},
+              .sampler = sampler_,
+              .ring = ring_},
              sizes,
              options) {}
 
 void Runner::launch(const StepPlan& plan) {
-  TALON_CHECK(finished_.size() < kMaxOutstanding, "round {} was not read", finished_.front().round);
+  TALON_CHECK(std::ssize(launched_) < kMaxOutstanding, "round {} was not read",
+              launched_.front().round);
   TALON_CHECK(!plan.empty(), "an empty plan");
   for (const SlotPatch& patch : plan.slot_patches) {
     sampler_.apply(patch);
@@ -52,13 +56,15 @@ void Runner::launch(const StepPlan& plan) {
     kv_.copy_page(copy.from, copy.to);
   }
   const StepArrays arrays = builder_.build(stream_, plan);
-  finished_.push_back(round_.run(stream_, plan, arrays, kv_));
+  round_.launch(stream_, plan, arrays, kv_);
+  launched_.emplace_back(plan);
 }
 
 StepResult Runner::wait() {
-  TALON_CHECK(!finished_.empty(), "nothing is in flight");
-  StepResult result = std::move(finished_.front());
-  finished_.pop_front();
+  TALON_CHECK(!launched_.empty(), "nothing is in flight");
+  const int64_t launch = round_.num_launches() - std::ssize(launched_);
+  StepResult result = ring_.read(launch, launched_.front());
+  launched_.pop_front();
   return result;
 }
 

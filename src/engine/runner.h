@@ -12,6 +12,7 @@
 #include "core/cpu_context.h"
 #include "core/stream.h"
 #include "engine/batch_builder.h"
+#include "engine/result_ring.h"
 #include "engine/round.h"
 #include "engine/round_state.h"
 #include "engine/sampler_state.h"
@@ -53,9 +54,10 @@ class Runner {
   KvStore kv_;
   RoundState state_;
   SamplerState sampler_;
+  ResultRing ring_;
   BatchBuilder builder_;
   Round round_;
-  std::deque<StepResult> finished_;  // not yet read, oldest first
+  std::deque<LaunchedStep> launched_;  // not yet read, oldest first
 };
 
 }  // namespace talon

@@ -61,6 +61,9 @@ struct TokenLogprob {
   float logprob = 0.0F;
 };
 
+// The most that a position can report besides the token that stands there.
+inline constexpr int32_t kMaxTopLogprobs = 20;
+
 // What is reported of one position: the token that stands there and the likeliest ones, likeliest
 // first (ties: lower id first).
 struct PositionLogprobs {

@@ -46,6 +46,8 @@ struct PlanRow {
 
   bool is_prefill() const { return !tokens.empty(); }
   int64_t num_rows() const { return is_prefill() ? std::ssize(tokens) : 1 + num_drafts; }
+  // Rows that choose a token, the last ones.
+  int32_t num_choices() const { return is_prefill() ? (sample ? 1 : 0) : 1 + num_drafts; }
 };
 
 // A sequence enters a slot: whatever the slot held is forgotten.

@@ -9,7 +9,6 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
 #include "base/ids.h"
 #include "core/arena.h"
@@ -17,6 +16,7 @@
 #include "core/stream.h"
 #include "core/tensor_view.h"
 #include "engine/batch_builder.h"
+#include "engine/result_ring.h"
 #include "engine/sampler_state.h"
 #include "engine/sampling.h"
 #include "engine/step_plan.h"
@@ -31,19 +31,19 @@ struct VerifierOptions {
 
 class Verifier {
  public:
-  static constexpr int32_t kMaxTopLogprobs = 20;
-
   // Both must outlive the verifier. `allowed` [V] u8: 1, the id has a token.
   Verifier(const StepSizes& sizes,
            ConstTensorView allowed,
            SamplerState& sampler,
            const VerifierOptions& options = {});
 
-  // `logits` [R, V] f32 of arrays.batch.logit_rows, only read.
+  // `logits` [R, V] f32 of arrays.batch.logit_rows, only read. Of the plan only the constraints
+  // are looked at; log-probabilities that it asks for go to `logprobs`.
   void verify(Stream stream,
               const StepPlan& plan,
               const StepArrays& arrays,
-              ConstTensorView logits);
+              ConstTensorView logits,
+              const StepLogprobs& logprobs);
 
   // For DraftArgs of the sequences in `slots` [B] i32. Laws written so are those of the drafts that
   // the next step with the slot verifies.
@@ -56,35 +56,18 @@ class Verifier {
   TensorView accepted() const { return accepted_.rows(0, num_sequences_); }      // [B] i32
   TensorView next_token() const { return next_token_.rows(0, num_sequences_); }  // [B] i32
 
-  // Fills in tokens, drafted, accepted and logprobs of sequence b.
-  void read(const StepPlan& plan, const StepArrays& arrays, int32_t b, RowResult& result) const;
-
  private:
-  // Entries of ops::token_logprobs and their results.
-  struct Entries {
-    TensorView rows;          // [R] i32
-    TensorView tokens;        // [R] i32
-    TensorView num_top;       // [R] i32
-    TensorView logprobs;      // [R] f32
-    TensorView top_ids;       // [R, kMaxTopLogprobs] i32
-    TensorView top_logprobs;  // [R, kMaxTopLogprobs] f32
-  };
-
-  Entries take_entries(int64_t count);
   void choose(Stream stream,
               const StepPlan& plan,
               const StepArrays& arrays,
               ConstTensorView logits);
-  bool write_masks(const StepPlan& plan, const StepArrays& arrays);
+  bool write_masks(const StepPlan& plan);
   void accept(Stream stream, const StepArrays& arrays);
   void verify_block(Stream stream, const StepArrays& arrays);
-  void list_chosen(const StepPlan& plan, const StepArrays& arrays);
-  void list_prompt(const StepPlan& plan, const StepArrays& arrays);
   void find_logprobs(Stream stream,
-                     const Entries& entries,
-                     int32_t count,
-                     ConstTensorView logits) const;
-  PositionLogprobs read_entry(const Entries& entries, int32_t index) const;
+                     const StepArrays& arrays,
+                     ConstTensorView logits,
+                     const StepLogprobs& logprobs) const;
 
   StepSizes sizes_;
   ConstTensorView allowed_;
@@ -102,13 +85,8 @@ class Verifier {
   TensorView scratch_;     // [L, ..] u8
   Buffer target_laws_;     // [N, V] f32, for kOwn
   Buffer draft_laws_;      // [S, K, V] f32, for kOwn
-  Entries chosen_;         // rows and tokens are those of the choices
-  Entries prompt_;
-  std::vector<int32_t> first_prompt_;  // [B] a sequence's first entry of prompt_
   int32_t num_choices_ = 0;
   int32_t num_sequences_ = 0;
-  int32_t num_chosen_ = 0;  // entries of chosen_
-  int32_t num_prompt_ = 0;
 };
 
 }  // namespace talon

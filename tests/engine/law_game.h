@@ -287,13 +287,13 @@ class Game {
       step.add_verify(row, pending_index(answers, row.slot.value), drafts[b], logits[b]);
     }
     const StepArrays arrays = step.arrays();
-    verifier_.verify(Stream(context_), step.plan(), arrays, step.logits());
+    verifier_.verify(Stream(context_), step.plan(), arrays, step.logits(), {});
+    const std::vector<RowResult> results = step.results(verifier_, {});
     for (size_t b = 0; b < kBatch; ++b) {
       const auto index = static_cast<int32_t>(b);
       Tokens tokens;
       if (play_.rule == Rule::kVerifier) {
-        RowResult result{};
-        verifier_.read(step.plan(), arrays, index, result);
+        const RowResult& result = results[b];
         num_accepted_ += result.accepted;
         ++num_rounds_;
         for (const TokenId token : result.tokens) {

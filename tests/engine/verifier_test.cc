@@ -54,6 +54,7 @@ class VerifierTest : public testing::Test {
       : allowed_(kVocab, 1),
         context_(1, detect_cpu_path(), false),
         sampler_(kSlots, kVocab),
+        ring_(kSizes),
         verifier_(kSizes, TensorView(allowed_.data(), Shape{kVocab}), sampler_, options) {
     allowed_.back() = 0;
   }
@@ -61,17 +62,14 @@ class VerifierTest : public testing::Test {
   // The results of the step's sequences.
   std::vector<RowResult> run(VerifyStep& step) {
     const StepArrays arrays = step.arrays();
-    verifier_.verify(Stream(context_), step.plan(), arrays, step.logits());
-    return ops::collect(std::ssize(step.plan().rows), [&](int32_t b) {
-      RowResult result{};
-      verifier_.read(step.plan(), arrays, b, result);
-      return result;
-    });
+    verifier_.verify(Stream(context_), step.plan(), arrays, step.logits(), ring_.logprobs(0));
+    return step.results(verifier_, ring_.logprobs(0));
   }
 
   std::vector<uint8_t> allowed_;
   CpuContext context_;
   SamplerState sampler_;
+  ResultRing ring_;  // for its log-probabilities
   Verifier verifier_;
 };
 

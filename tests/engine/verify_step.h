@@ -13,7 +13,9 @@
 #include "core/shape.h"
 #include "core/tensor_view.h"
 #include "engine/batch_builder.h"
+#include "engine/result_ring.h"
 #include "engine/step_plan.h"
+#include "engine/verifier.h"
 #include "tests/ops/choose_fixture.h"
 
 namespace talon::test {
@@ -72,7 +74,7 @@ class VerifyStep {
     for (size_t j = 0; j < logits.size(); ++j) {
       add_row(j == 0 ? 0 : drafts[j - 1]);
       add_logits(logits[j]);
-      add_choice(row.slot.value, position + static_cast<int32_t>(j) + 1, static_cast<int32_t>(j));
+      add_choice(row, position + static_cast<int32_t>(j) + 1, static_cast<int32_t>(j));
     }
     std::vector<int32_t> padded = drafts;
     padded.resize(static_cast<size_t>(max_drafts_), -7);
@@ -94,7 +96,11 @@ class VerifyStep {
         add_logits(logits.at(next++));
       }
       if (is_last && row.sample) {
-        add_choice(row.slot.value, position + static_cast<int32_t>(i) + 1, 0);
+        add_choice(row, position + static_cast<int32_t>(i) + 1, 0);
+      } else if (row.num_prompt_logprobs >= 0) {
+        prompt_logits_.push_back(size(logit_rows_) - 1);
+        prompt_tokens_.push_back(is_last ? row.next_token.value : row.tokens[i + 1].value);
+        prompt_num_top_.push_back(row.num_prompt_logprobs);
       }
     }
     drafts_.insert(drafts_.end(), static_cast<size_t>(max_drafts_), -7);
@@ -117,11 +123,42 @@ class VerifyStep {
     all.choice_slots = view(choice_slots_);
     all.choice_indices = view(choice_indices_);
     all.choice_offsets = view(choice_offsets_);
+    all.choice_num_top = view(choice_num_top_);
     all.first_choice = view(first_choice_);
     all.num_drafts = view(num_drafts_);
     all.drafts = view(drafts_).reshaped(Shape{std::ssize(slots_), max_drafts_});
     all.slots = view(slots_);
+    all.prompt_logits = view(prompt_logits_);
+    all.prompt_tokens = view(prompt_tokens_);
+    all.prompt_num_top = view(prompt_num_top_);
+    all.wants_logprobs = wants_logprobs_;
     return all;
+  }
+
+  // What the verifier made of the step, on the CPU.
+  std::vector<RowResult> results(const Verifier& verifier, const StepLogprobs& logprobs) const {
+    const LaunchedStep launched(plan_);
+    std::vector<RowResult> results;
+    int64_t prompt = 0;
+    for (size_t b = 0; b < launched.rows.size(); ++b) {
+      const LaunchedStep::Row& row = launched.rows[b];
+      const int32_t accepted = verifier.accepted().as<int32_t>()[b];
+      RowResult out;
+      out.drafted = row.num_drafts;
+      out.accepted = std::max(accepted, 0);
+      for (int32_t i = first_choice_[b]; i <= first_choice_[b] + accepted; ++i) {
+        out.tokens.emplace_back(verifier.emitted().as<int32_t>()[i]);
+        if (row.num_logprobs >= 0) {
+          out.logprobs.push_back(logprobs.chosen.read(i, out.tokens.back(), row.num_logprobs));
+        }
+      }
+      for (const TokenId token : row.prompt_tokens) {
+        out.prompt_logprobs.push_back(
+            logprobs.prompt.read(prompt++, token, row.num_prompt_logprobs));
+      }
+      results.push_back(std::move(out));
+    }
+    return results;
   }
 
  private:
@@ -142,12 +179,14 @@ class VerifyStep {
     logit_rows_.push_back(size(tokens_) - 1);
     logits_.insert(logits_.end(), logits.begin(), logits.end());
   }
-  void add_choice(int32_t slot, int32_t index, int32_t offset) {
+  void add_choice(const PlanRow& row, int32_t index, int32_t offset) {
     choice_rows_.push_back(size(tokens_) - 1);
     choice_logits_.push_back(size(logit_rows_) - 1);
-    choice_slots_.push_back(slot);
+    choice_slots_.push_back(row.slot.value);
     choice_indices_.push_back(index);
     choice_offsets_.push_back(offset);
+    choice_num_top_.push_back(row.num_logprobs);
+    wants_logprobs_ = wants_logprobs_ || row.num_logprobs >= 0;
   }
 
   int64_t vocab_size_;
@@ -155,7 +194,9 @@ class VerifyStep {
   StepPlan plan_;
   Row logits_;
   Ints tokens_, query_starts_, logit_rows_, choice_rows_, choice_logits_, choice_slots_;
-  Ints choice_indices_, choice_offsets_, first_choice_, num_drafts_, drafts_, slots_;
+  Ints choice_indices_, choice_offsets_, choice_num_top_, first_choice_, num_drafts_, drafts_;
+  Ints slots_, prompt_logits_, prompt_tokens_, prompt_num_top_;
+  bool wants_logprobs_ = false;
 };
 
 }  // namespace talon::test
