@@ -3,15 +3,22 @@
 // ops, so that a plan may be made before the round in front of it was read. Sizes are those of the
 // largest step, settled at start-up and checked here.
 //
+// A step of verifies alone may be laid out for a captured round: a fixed number of rows a sequence,
+// of which those past its drafts are dead, and as many sequences as the graph has, of which those
+// past the plan's are padding. Nothing but array contents then depends on the plan.
+//
 // Owned by a runner. The arrays live as long as the builder and are overwritten by the next build.
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <vector>
 
 #include "core/buffer.h"
+#include "core/host_buffer.h"
 #include "core/stream.h"
+#include "engine/executor.h"
 #include "engine/round_state.h"
 #include "engine/step_plan.h"
 #include "model/batch.h"
@@ -53,31 +60,46 @@ struct StepArrays {
   TensorView prompt_tokens;     // [M] i32: the token after it
   TensorView prompt_num_top;    // [M] i32
   bool wants_logprobs = false;  // of some choice
+  int32_t num_new_drafts = 0;   // the most of new_drafts
 };
 
 class BatchBuilder {
  public:
   BatchBuilder(const StepSizes& sizes, const RoundState& state);
 
-  // Applies the plan's slot and page patches to the state, and makes the step's arrays from both.
-  StepArrays build(Stream stream, const StepPlan& plan);
+  // Applies the plan's slot and page patches to the state.
+  void patch_slots(Stream stream, const StepPlan& plan);
+
+  // Writes what the plan says into the step's arrays, laid out for `key` if there is one: the plan
+  // then holds verifies without log-probabilities and fits the key. No plan rows: all padding.
+  void fill(Stream stream, const StepPlan& plan, const GraphKey* key = nullptr);
+
+  // Makes the rest of the step that was filled in last.
+  StepArrays make(Stream stream) const;
 
  private:
-  void patch_slots(Stream stream, const StepPlan& plan);
   void list_rows(const StepPlan& plan);
+  void list_padded(const StepPlan& plan, const GraphKey& key);
+  void begin_sequence(const PlanRow& row, int32_t sequence);
   void add_prefill(const PlanRow& row, int32_t sequence);
   void add_verify(const PlanRow& row, int32_t sequence);
+  void add_dead_rows(int32_t count, int32_t sequence);
   void add_row(int32_t token, int32_t offset, int32_t sequence, int32_t next);
   void add_logit_row();
   void add_choice(const PlanRow& row, int32_t offset);
   void add_prompt_entry(const PlanRow& row, int32_t token);
-  StepArrays views(int32_t num_sequences) const;
+  bool holds_already(const StepPlan& plan, const GraphKey* key);
+  StepArrays views() const;
 
   StepSizes sizes_;
   const RoundState& state_;
   std::vector<int32_t> joins_;  // of ops::patch_slots
   std::vector<int32_t> pages_;
-  Buffer given_;  // what the host writes
+  Buffer patch_there_;  // their copy where the state is on a GPU
+  Buffer given_;        // what the host writes; on a GPU by way of the next two in turn
+  std::array<HostBuffer, 2> staging_;
+  int64_t num_uploads_ = 0;
+  std::vector<int32_t> held_;  // what a padded step in given_ was made from; empty: another step
   struct Given {
     int32_t* tokens;  // [T] -1: the pending token or a draft
     int32_t* row_sequence;
@@ -98,8 +120,11 @@ class BatchBuilder {
     int32_t* first_choice;
     int32_t* num_drafts;
     int32_t* new_drafts;
-  } given_at_{};
-  Buffer made_;  // what ops make
+  };
+  Given given_arrays(std::byte* data) const;
+  Given given_at_{};  // where the host writes
+  Given views_at_{};  // the same in given_
+  Buffer made_;       // what ops make
   struct Made {
     int32_t* token_ids;
     int32_t* positions;
@@ -113,6 +138,8 @@ class BatchBuilder {
   int32_t num_logit_rows_ = 0;
   int32_t num_choices_ = 0;
   int32_t num_prompt_entries_ = 0;
+  int32_t num_sequences_ = 0;
+  int32_t num_new_drafts_ = 0;
   bool wants_logprobs_ = false;
 };
 

@@ -40,8 +40,7 @@ void check_end_tokens(const TokenFacts& tokens, int32_t vocab_size) {
 std::unique_ptr<Engine> build_engine(const EngineConfig& config, const TokenFacts& tokens) {
   RunnerParts parts;
   const int32_t num_threads = config.num_threads > 0 ? config.num_threads : num_usable_processors();
-  parts.cpu =
-      std::make_unique<CpuContext>(num_threads, config.cpu_path.value_or(detect_cpu_path()));
+  parts.executor = make_cpu_executor(num_threads, config.cpu_path.value_or(detect_cpu_path()));
   parts.model =
       load_model(config.model_dir, {.type = config.dtype, .strict_config = config.strict_config});
   const int32_t vocab_size = parts.model->limits().vocab_size;

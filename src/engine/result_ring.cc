@@ -49,14 +49,17 @@ PositionLogprobs LogprobViews::read(int64_t entry, TokenId token, int32_t num_to
   return out;
 }
 
-ResultRing::ResultRing(const StepSizes& sizes)
+ResultRing::ResultRing(const StepSizes& sizes, Device device)
     : max_sequences_(sizes.max_sequences),
       max_drafts_(sizes.max_drafts),
+      device_(device),
       rows_(int64_t{4} * ops::kRingEntries * sizes.max_sequences *
-            ops::ring_row_words(sizes.max_drafts)),
-      headers_(int64_t{8} * ops::kRingEntries * ops::kRingHeaderWords),
-      logprob_bytes_(ops::kRingEntries * entry_bytes() *
-                     (sizes.max_choices() + sizes.max_logit_rows())) {
+                ops::ring_row_words(sizes.max_drafts),
+            device),
+      headers_(int64_t{8} * ops::kRingEntries * ops::kRingHeaderWords, device),
+      logprob_bytes_(
+          ops::kRingEntries * entry_bytes() * (sizes.max_choices() + sizes.max_logit_rows()),
+          device) {
   int64_t offset = 0;
   for (StepLogprobs& entry : logprobs_) {
     entry.chosen = take(offset, sizes.max_choices());
@@ -66,7 +69,7 @@ ResultRing::ResultRing(const StepSizes& sizes)
 
 LogprobViews ResultRing::take(int64_t& offset, int64_t count) const {
   const auto view = [&](DType dtype, const Shape& shape) {
-    const TensorView taken(logprob_bytes_.data() + offset, dtype, shape, logprob_bytes_.device());
+    const TensorView taken(logprob_bytes_.data() + offset, dtype, shape, device_);
     offset += 4 * shape.num_elements();
     return taken;
   };
@@ -78,12 +81,13 @@ LogprobViews ResultRing::take(int64_t& offset, int64_t count) const {
 }
 
 TensorView ResultRing::rows() const {
-  return rows_.view(DType::kI32,
-                    Shape{ops::kRingEntries, max_sequences_, ops::ring_row_words(max_drafts_)});
+  const Shape shape{ops::kRingEntries, max_sequences_, ops::ring_row_words(max_drafts_)};
+  return TensorView(rows_.data(), DType::kI32, shape, device_);
 }
 
 TensorView ResultRing::headers() const {
-  return headers_.view(DType::kI64, Shape{ops::kRingEntries, ops::kRingHeaderWords});
+  const Shape shape{ops::kRingEntries, ops::kRingHeaderWords};
+  return TensorView(headers_.data(), DType::kI64, shape, device_);
 }
 
 StepResult ResultRing::read(int64_t launch, const LaunchedStep& step) const {

@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "core/buffer.h"
+#include "core/host_buffer.h"
 #include "core/tensor_view.h"
 #include "engine/batch_builder.h"
 #include "engine/sampling.h"
@@ -52,9 +52,9 @@ struct StepLogprobs {
 
 class ResultRing {
  public:
-  explicit ResultRing(const StepSizes& sizes);
+  explicit ResultRing(const StepSizes& sizes, Device device = kCpuDevice);
 
-  // For ops::finish_round.
+  // For ops::finish_round: of the device that writes them.
   TensorView rows() const;
   TensorView headers() const;
 
@@ -71,9 +71,10 @@ class ResultRing {
 
   int32_t max_sequences_;
   int32_t max_drafts_;
-  Buffer rows_;
-  Buffer headers_;
-  Buffer logprob_bytes_;
+  Device device_;
+  HostBuffer rows_;
+  HostBuffer headers_;
+  HostBuffer logprob_bytes_;
   std::array<StepLogprobs, ops::kRingEntries> logprobs_;
 };
 

@@ -25,14 +25,6 @@ constexpr int32_t kStart = 0;
 constexpr int32_t kVerified = 1;
 constexpr int32_t kExtended = 2;
 
-int32_t most_drafts(const StepPlan& plan) {
-  int32_t most = 0;
-  for (const PlanRow& row : plan.rows) {
-    most = std::max(most, row.drafts_to_make);
-  }
-  return most;
-}
-
 }  // namespace
 
 Round::Round(const RoundParts& parts, const StepSizes& sizes, const VerifierOptions& options)
@@ -42,25 +34,23 @@ Round::Round(const RoundParts& parts, const StepSizes& sizes, const VerifierOpti
       state_(parts.state),
       ring_(parts.ring),
       verifier_(sizes, parts.allowed, parts.sampler, options),
-      arena_(arena_bytes(parts.model, parts.drafter, sizes)),
-      logits_(int64_t{4} * sizes.max_logit_rows() * parts.model.limits().vocab_size),
+      arena_(arena_bytes(parts.model, parts.drafter, sizes), parts.state.device()),
+      logits_(int64_t{4} * sizes.max_logit_rows() * parts.model.limits().vocab_size,
+              parts.state.device()),
       taps_(dtype_bytes(activation_dtype(parts.model.activation_type())) * sizes.max_rows *
-            tap_columns(parts.model, parts.drafter)),
-      features_(int64_t{4} * sizes.max_sequences * parts.model.limits().hidden_size),
-      integers_(int64_t{12} * sizes.max_sequences),
-      new_drafts_(int64_t{4} * sizes.max_sequences * sizes.max_drafts),
-      clock_(Buffer::zeroed(int64_t{8} * ops::kRoundTimes)) {
+                tap_columns(parts.model, parts.drafter),
+            parts.state.device()),
+      features_(int64_t{4} * sizes.max_sequences * parts.model.limits().hidden_size,
+                parts.state.device()),
+      integers_(int64_t{12} * sizes.max_sequences, parts.state.device()),
+      new_drafts_(int64_t{4} * sizes.max_sequences * sizes.max_drafts, parts.state.device()),
+      clock_(Buffer::zeroed(int64_t{8} * ops::kRoundTimes, parts.state.device())) {
   TALON_CHECK(parts.allowed.size(0) == parts.model.limits().vocab_size, "{}",
               to_string(parts.allowed.shape()));
-  auto* next = reinterpret_cast<int32_t*>(integers_.data());
-  const auto take = [&next](int64_t count) {
-    const TensorView view(next, Shape{count});
-    next += count;
-    return view;
-  };
-  last_rows_ = take(sizes.max_sequences);
-  kv_len_ = take(sizes.max_sequences);
-  active_ = take(sizes.max_sequences);
+  const TensorView integers = integers_.view(DType::kI32, Shape{3, sizes.max_sequences});
+  last_rows_ = integers.at(0);
+  kv_len_ = integers.at(1);
+  active_ = integers.at(2);
   const TensorView clock = clock_.view(DType::kI64, Shape{ops::kRoundTimes});
   counter_ = clock.rows(0, 1);
   times_ = clock.rows(1, ops::kRoundTimes - 1);
@@ -141,11 +131,12 @@ void Round::stamp(Stream stream, int32_t time) const {
   ops::stamp(stream, {.out = times_.rows(time, 1)});
 }
 
-void Round::launch(Stream stream, const StepPlan& plan, const StepArrays& arrays, KvStore& kv) {
-  const int32_t num_drafts = drafter_ == nullptr ? 0 : most_drafts(plan);
+void Round::launch(
+    Stream stream, const StepPlan& plan, const StepArrays& arrays, int64_t launch, KvStore& kv) {
+  const int32_t num_drafts = drafter_ == nullptr ? 0 : arrays.num_new_drafts;
   stamp(stream, kStart);
   forward(stream, arrays, kv);
-  verifier_.verify(stream, plan, arrays, logits(arrays), ring_.logprobs(num_launches_));
+  verifier_.verify(stream, plan, arrays, logits(arrays), ring_.logprobs(launch));
   advance(stream, arrays);
   stamp(stream, kVerified);
   if (drafter_ != nullptr) {
@@ -156,7 +147,6 @@ void Round::launch(Stream stream, const StepPlan& plan, const StepArrays& arrays
     draft(stream, arrays, kv, num_drafts);
   }
   finish(stream, arrays, num_drafts);
-  ++num_launches_;
 }
 
 TensorView Round::logits(const StepArrays& arrays) const {

@@ -43,12 +43,10 @@ class Round {
  public:
   Round(const RoundParts& parts, const StepSizes& sizes, const VerifierOptions& options);
 
-  // Launches the step of `arrays`, made from `plan`. Its result is in the ring when the stream has
-  // come so far.
-  void launch(Stream stream, const StepPlan& plan, const StepArrays& arrays, KvStore& kv);
-
-  // Launches so far: the number of the next one in the ring.
-  int64_t num_launches() const { return num_launches_; }
+  // Queues the step of `arrays`, which is launch number `launch`. Of the plan only the constraints
+  // are looked at. The result is in the ring when the stream has come so far.
+  void launch(
+      Stream stream, const StepPlan& plan, const StepArrays& arrays, int64_t launch, KvStore& kv);
 
  private:
   TensorView logits(const StepArrays& arrays) const;
@@ -77,7 +75,6 @@ class Round {
   Buffer clock_;          // the [..] i64 views below
   TensorView counter_;    // [1] i64: rounds finished
   TensorView times_;      // [kRoundTimes - 1] i64
-  int64_t num_launches_ = 0;
 };
 
 }  // namespace talon

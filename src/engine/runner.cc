@@ -1,9 +1,11 @@
 #include "engine/runner.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
 #include "base/checked_int.h"
+#include "core/copy.h"
 
 namespace talon {
 namespace {
@@ -11,6 +13,17 @@ namespace {
 // Launch-ahead enqueues one round behind the one that runs.
 constexpr int64_t kMaxOutstanding = 2;
 static_assert(kMaxOutstanding <= ops::kRingEntries);
+
+// Numbers of sequences that rounds are captured for: powers of two up to 16, then steps of 16, so
+// that padding stays below half and below 16 rows a draft.
+std::vector<int32_t> graph_sizes(int32_t max_sequences) {
+  std::vector<int32_t> sizes;
+  for (int32_t size = 1; size < max_sequences; size += size < 16 ? size : 16) {
+    sizes.push_back(size);
+  }
+  sizes.push_back(max_sequences);
+  return sizes;
+}
 
 }  // namespace
 
@@ -26,43 +39,97 @@ Runner::Runner(RunnerParts parts,
                const StepSizes& sizes,
                int32_t num_pages,
                const VerifierOptions& options)
-    : parts_(std::move(parts)),
-      stream_(*parts_.cpu),
-      kv_(joint_layout(parts_), num_pages),
+    : sizes_(sizes),
+      parts_(std::move(parts)),
+      stream_(parts_.executor->stream()),
+      allowed_(std::ssize(parts_.allowed), stream_.device()),
+      kv_(joint_layout(parts_), num_pages, stream_.device()),
       state_(sizes.max_sequences,
              sizes.max_drafts,
              static_cast<int32_t>(ceil_div(sizes.context_limit, kPageTokens)),
-             kCpuDevice),
-      sampler_(sizes.max_sequences, parts_.model->limits().vocab_size),
-      ring_(sizes),
+             stream_.device()),
+      sampler_(sizes.max_sequences, parts_.model->limits().vocab_size, stream_.device()),
+      ring_(sizes, stream_.device()),
       builder_(sizes, state_),
       round_({.model = *parts_.model,
               .drafter = parts_.drafter.get(),
-              .allowed = ConstTensorView(parts_.allowed.data(), Shape{std::ssize(parts_.allowed)}),
+              .allowed = allowed_.view(DType::kU8, Shape{std::ssize(parts_.allowed)}),
               .state = state_,
               .sampler = sampler_,
               .ring = ring_},
              sizes,
-             options) {}
+             options) {
+  copy_bytes(stream_, allowed_.data(), parts_.allowed.data(), allowed_.num_bytes());
+}
+
+// Each size runs once before it is captured, on nothing but padding: what a library or a kernel
+// does at its first call is then done.
+void Runner::capture(std::span<const int32_t> draft_counts) {
+  TALON_CHECK(launched_.empty() && captured_.empty(), "captured in the middle of something");
+  if (!parts_.executor->can_capture()) {
+    return;
+  }
+  const auto run = [this] {
+    round_.launch(stream_, StepPlan{}, builder_.make(stream_), num_launches_, kv_);
+  };
+  for (const int32_t num_sequences : graph_sizes(sizes_.max_sequences)) {
+    for (const int32_t num_drafts : draft_counts) {
+      const GraphKey key{.num_sequences = num_sequences, .num_drafts = num_drafts};
+      if (int64_t{num_sequences} * (num_drafts + 1) > sizes_.max_rows) {
+        continue;
+      }
+      builder_.fill(stream_, StepPlan{}, &key);
+      run();
+      ++num_launches_;
+      synchronize(stream_);
+      parts_.executor->capture(key, run);
+      captured_.push_back(key);
+    }
+  }
+}
+
+// The smallest captured round that holds the step; null: there is none.
+const GraphKey* Runner::find_graph(const StepPlan& plan) const {
+  GraphKey need{.num_sequences = static_cast<int32_t>(plan.rows.size()), .num_drafts = 0};
+  for (const PlanRow& row : plan.rows) {
+    if (row.is_prefill() || row.num_logprobs >= 0 || !row.masks.empty()) {
+      return nullptr;
+    }
+    need.num_drafts = std::max({need.num_drafts, row.num_drafts, row.drafts_to_make});
+  }
+  const auto fits = [&](const GraphKey& key) {
+    return key.num_sequences >= need.num_sequences && key.num_drafts >= need.num_drafts;
+  };
+  const auto found = std::find_if(captured_.begin(), captured_.end(), fits);
+  return found == captured_.end() ? nullptr : &*found;
+}
 
 void Runner::launch(const StepPlan& plan) {
   TALON_CHECK(std::ssize(launched_) < kMaxOutstanding, "round {} was not read",
               launched_.front().round);
   TALON_CHECK(!plan.empty(), "an empty plan");
   for (const SlotPatch& patch : plan.slot_patches) {
-    sampler_.apply(patch);
+    sampler_.apply(stream_, patch);
   }
   for (const PageCopy& copy : plan.page_copies) {
-    kv_.copy_page(copy.from, copy.to);
+    kv_.copy_page(stream_, copy.from, copy.to);
   }
-  const StepArrays arrays = builder_.build(stream_, plan);
-  round_.launch(stream_, plan, arrays, kv_);
+  builder_.patch_slots(stream_, plan);
+  const GraphKey* graph = find_graph(plan);
+  builder_.fill(stream_, plan, graph);
+  if (graph != nullptr) {
+    parts_.executor->replay(*graph);
+  } else {
+    round_.launch(stream_, plan, builder_.make(stream_), num_launches_, kv_);
+  }
+  parts_.executor->mark(num_launches_++);
   launched_.emplace_back(plan);
 }
 
 StepResult Runner::wait() {
   TALON_CHECK(!launched_.empty(), "nothing is in flight");
-  const int64_t launch = round_.num_launches() - std::ssize(launched_);
+  const int64_t launch = num_launches_ - std::ssize(launched_);
+  parts_.executor->wait(launch);
   StepResult result = ring_.read(launch, launched_.front());
   launched_.pop_front();
   return result;

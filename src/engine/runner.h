@@ -1,17 +1,19 @@
 // One rank: executes plans on its device. `launch` starts a step, `wait` gives the result of the
-// oldest one; at most two launches may be unread. On the CPU a step runs inside `launch`. Owns all
-// device state of the rank: pool, weights, KV, step buffers. Used from one thread.
+// oldest one; at most two launches may be unread. On the CPU a step runs inside `launch`; on a GPU
+// `launch` queues it, as the replay of a captured round where it can. Owns all device state of the
+// rank: weights, KV, step buffers. Used from one thread.
 #pragma once
 
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "core/buffer.h"
-#include "core/cpu_context.h"
 #include "core/stream.h"
 #include "engine/batch_builder.h"
+#include "engine/executor.h"
 #include "engine/result_ring.h"
 #include "engine/round.h"
 #include "engine/round_state.h"
@@ -24,7 +26,7 @@
 namespace talon {
 
 struct RunnerParts {
-  std::unique_ptr<CpuContext> cpu;
+  std::unique_ptr<Executor> executor;
   std::unique_ptr<Model> model;
   std::unique_ptr<Drafter> drafter;  // null: no speculation
   std::vector<uint8_t> allowed;      // [V] 1: the id has a token
@@ -40,6 +42,10 @@ class Runner {
          int32_t num_pages,
          const VerifierOptions& options = {});
 
+  // Captures rounds of padded sizes with each of these numbers of drafts, in ascending order, so
+  // that steps of nothing but verifies are replays from now on. Where the device can: not the CPU.
+  void capture(std::span<const int32_t> draft_counts);
+
   void launch(const StepPlan& plan);
   StepResult wait();
 
@@ -49,15 +55,21 @@ class Runner {
   KvStore& kv() { return kv_; }
 
  private:
+  const GraphKey* find_graph(const StepPlan& plan) const;
+
+  StepSizes sizes_;
   RunnerParts parts_;
   Stream stream_;
+  Buffer allowed_;  // [V] u8
   KvStore kv_;
   RoundState state_;
   SamplerState sampler_;
   ResultRing ring_;
   BatchBuilder builder_;
   Round round_;
+  std::vector<GraphKey> captured_;     // ascending
   std::deque<LaunchedStep> launched_;  // not yet read, oldest first
+  int64_t num_launches_ = 0;
 };
 
 }  // namespace talon

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/checked_int.h"
+#include "core/copy.h"
 #include "ops/accept.h"
 #include "ops/choose.h"
 #include "ops/emit_tokens.h"
@@ -66,8 +67,6 @@ void Verifier::verify(Stream stream,
                       const StepLogprobs& logprobs) {
   num_choices_ = static_cast<int32_t>(arrays.choice_rows.size(0));
   num_sequences_ = static_cast<int32_t>(arrays.first_choice.size(0));
-  TALON_CHECK(std::ssize(plan.rows) == num_sequences_, "{} rows planned, {} sequences",
-              plan.rows.size(), num_sequences_);
   choose(stream, plan, arrays, logits);
   accept(stream, arrays);
   sampler_.count(stream, emitted(), arrays.choice_slots);
@@ -78,7 +77,7 @@ void Verifier::choose(Stream stream,
                       const StepPlan& plan,
                       const StepArrays& arrays,
                       ConstTensorView logits) {
-  const bool has_masks = write_masks(plan);
+  const bool has_masks = write_masks(stream, plan);
   const bool wants_laws = options_.draws == DraftDraws::kOwn;
   ops::choose(stream,
               {.choices = choices(),
@@ -101,24 +100,26 @@ void Verifier::choose(Stream stream,
 }
 
 // Copies the constraints of the plan beside the choices; false if there are none.
-bool Verifier::write_masks(const StepPlan& plan) {
+bool Verifier::write_masks(Stream stream, const StepPlan& plan) {
   const int64_t num_words = masks_.size(1);
   const auto has_mask = [](const PlanRow& row) { return !row.masks.empty(); };
   if (std::none_of(plan.rows.begin(), plan.rows.end(), has_mask)) {
     return false;
   }
-  std::fill_n(mask_rows_.as<int32_t>(), num_choices_, -1);
+  host_mask_rows_.assign(static_cast<size_t>(num_choices_), -1);
   int32_t first = 0;
   for (const PlanRow& row : plan.rows) {
     const int32_t count = row.num_choices();
     if (has_mask(row) && count > 0) {
       TALON_CHECK(std::ssize(row.masks) >= count * num_words, "{} mask words for {} rows of {}",
                   row.masks.size(), count, num_words);
-      std::copy_n(row.masks.begin(), count * num_words, masks_.row<int32_t>(first));
-      std::iota(mask_rows_.as<int32_t>() + first, mask_rows_.as<int32_t>() + first + count, first);
+      copy_bytes(stream, masks_.row<int32_t>(first), row.masks.data(), 4 * count * num_words);
+      std::iota(host_mask_rows_.begin() + first, host_mask_rows_.begin() + first + count, first);
     }
     first += count;
   }
+  copy(stream, mask_rows_.rows(0, num_choices_),
+       ConstTensorView(host_mask_rows_.data(), Shape{num_choices_}));
   return true;
 }
 

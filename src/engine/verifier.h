@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "base/ids.h"
 #include "core/arena.h"
@@ -61,7 +62,7 @@ class Verifier {
               const StepPlan& plan,
               const StepArrays& arrays,
               ConstTensorView logits);
-  bool write_masks(const StepPlan& plan);
+  bool write_masks(Stream stream, const StepPlan& plan);
   void accept(Stream stream, const StepArrays& arrays);
   void verify_block(Stream stream, const StepArrays& arrays);
   void find_logprobs(Stream stream,
@@ -83,8 +84,9 @@ class Verifier {
   TensorView accepted_;    // [B] i32
   TensorView next_token_;  // [B] i32
   TensorView scratch_;     // [L, ..] u8
-  Buffer target_laws_;     // [N, V] f32, for kOwn
-  Buffer draft_laws_;      // [S, K, V] f32, for kOwn
+  std::vector<int32_t> host_mask_rows_;
+  Buffer target_laws_;  // [N, V] f32, for kOwn
+  Buffer draft_laws_;   // [S, K, V] f32, for kOwn
   int32_t num_choices_ = 0;
   int32_t num_sequences_ = 0;
 };

@@ -1,9 +1,8 @@
 #include "kv/kv_store.h"
 
-#include <cstring>
-
 #include "base/check.h"
 #include "base/checked_int.h"
+#include "core/copy.h"
 
 namespace talon {
 namespace {
@@ -49,13 +48,13 @@ TensorView KvStore::plane(PlaneOwner owner, LayerIndex layer, PlaneKind kind) co
   return {};
 }
 
-void KvStore::copy_page(PageId from, PageId to) {
+void KvStore::copy_page(Stream stream, PageId from, PageId to) {
   TALON_CHECK(from.value > 0 && from.value < num_pages_, "page {}", from.value);
   TALON_CHECK(to.value > 0 && to.value < num_pages_ && to != from, "page {}", to.value);
   for (size_t i = 0; i < layout_.planes.size(); ++i) {
     const int64_t bytes = layout_.planes[i].bytes_per_token() * kPageTokens;
     std::byte* base = buffer_.data() + offsets_[i];
-    std::memcpy(base + to.value * bytes, base + from.value * bytes, static_cast<size_t>(bytes));
+    copy_bytes(stream, base + to.value * bytes, base + from.value * bytes, bytes);
   }
 }
 

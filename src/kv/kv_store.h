@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/buffer.h"
+#include "core/stream.h"
 #include "core/tensor_view.h"
 #include "kv/kv_layout.h"
 
@@ -23,8 +24,8 @@ class KvStore {
   // [pages, 128, heads, dim]; the plane must be in the layout.
   TensorView plane(PlaneOwner owner, LayerIndex layer, PlaneKind kind) const;
 
-  // Copies all planes of page `from` to page `to`; both allocated.
-  void copy_page(PageId from, PageId to);
+  // Copies all planes of page `from` to page `to`, in the order of the stream; both allocated.
+  void copy_page(Stream stream, PageId from, PageId to);
 
  private:
   KvLayout layout_;

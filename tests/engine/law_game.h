@@ -197,7 +197,7 @@ class Game {
     for (int32_t slot = 0; slot < kBatch; ++slot) {
       ops::SlotSettings settings = play_.settings;
       settings.seed = first_seed + slot;
-      sampler_.apply(slot_patch(slot, settings));
+      sampler_.apply(Stream(context_), slot_patch(slot, settings));
     }
     const auto is_short = [](const Tokens& answer) { return answer.size() < kLength; };
     while (std::any_of(answers.begin(), answers.end(), is_short)) {

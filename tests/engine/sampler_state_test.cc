@@ -88,13 +88,14 @@ TEST(SamplerStateTest, StartsPlainGreedy) {
 }
 
 TEST(SamplerStateTest, APatchWritesItsSlotAndNoOther) {
+  CpuContext context(1);
   SamplerState state(3, kVocab);
-  state.apply(full_patch(0));
-  state.apply(full_patch(2));
-  state.apply(full_patch(1));
+  state.apply(Stream(context), full_patch(0));
+  state.apply(Stream(context), full_patch(2));
+  state.apply(Stream(context), full_patch(1));
   SlotPatch plain;
   plain.slot = SlotIndex{1};
-  state.apply(plain);
+  state.apply(Stream(context), plain);
 
   expect_full(state.views(), 0);
   expect_full(state.views(), 2);
@@ -102,16 +103,17 @@ TEST(SamplerStateTest, APatchWritesItsSlotAndNoOther) {
   EXPECT_TRUE(state.is_plain_greedy(SlotIndex{1}));
   EXPECT_EQ(state.views().flags.as<int32_t>()[1], 0);
 
-  state.apply(full_patch(1));
+  state.apply(Stream(context), full_patch(1));
   expect_full(state.views(), 1);
 }
 
 TEST(SamplerStateTest, BadIdsAloneLeaveTheOthers) {
+  CpuContext context(1);
   SamplerState state(1, kVocab);
   SlotPatch patch;
   patch.sampling.bad_token_ids = tokens({1, 32});
 
-  state.apply(patch);
+  state.apply(Stream(context), patch);
 
   EXPECT_EQ(first_ints(state.views().masks, 0, 2), (std::vector<int32_t>{~2, ~1}));
 }
@@ -119,7 +121,7 @@ TEST(SamplerStateTest, BadIdsAloneLeaveTheOthers) {
 TEST(SamplerStateTest, CountsWhatSlotsWithPenaltiesEmit) {
   CpuContext context(1, CpuPath::kScalar, false);
   SamplerState state(2, kVocab);
-  state.apply(full_patch(1));
+  state.apply(Stream(context), full_patch(1));
   std::vector<int32_t> emitted = {8, 9, -1, 8};
   std::vector<int32_t> slots = {1, 1, 1, 0};
 
@@ -131,13 +133,14 @@ TEST(SamplerStateTest, CountsWhatSlotsWithPenaltiesEmit) {
 }
 
 TEST(SamplerStateDeathTest, RefusesIdsBeyondTheVocabularyAndTooManyEnds) {
+  CpuContext context(1);
   SamplerState state(1, kVocab);
   SlotPatch patch;
   patch.sampling.bad_token_ids = tokens({kVocab});
-  EXPECT_DEATH(state.apply(patch), "token 40 of 40");
+  EXPECT_DEATH(state.apply(Stream(context), patch), "token 40 of 40");
   patch = SlotPatch{};
   patch.end_ids = std::vector<TokenId>(SamplerState::kMaxEndIds + 1);
-  EXPECT_DEATH(state.apply(patch), "97 end ids");
+  EXPECT_DEATH(state.apply(Stream(context), patch), "97 end ids");
 }
 
 }  // namespace

@@ -152,7 +152,8 @@ TEST_F(VerifierTest, MatchesAScalarModelOverRoundsThatShareTheirCounts) {
       return Model{.settings = settings_of(rng, slot), .position = 7};
     });
     for (int32_t slot = 0; slot < kSlots; ++slot) {
-      sampler_.apply(test::slot_patch(slot, models[static_cast<size_t>(slot)].settings));
+      sampler_.apply(Stream(context_),
+                     test::slot_patch(slot, models[static_cast<size_t>(slot)].settings));
     }
     for (int rounds = 0; rounds < 6; ++rounds) {
       VerifyStep step(kVocab, kDrafts);
@@ -236,7 +237,8 @@ void expect_logprobs(const PositionLogprobs& actual,
 }
 
 TEST_F(VerifierTest, LogprobsAreOfTheTokensThatStandAndOfRawLogits) {
-  sampler_.apply(test::slot_patch(1, {.temperature = 0.0F, .biases = {{7, 50.0F}}}));
+  sampler_.apply(Stream(context_),
+                 test::slot_patch(1, {.temperature = 0.0F, .biases = {{7, 50.0F}}}));
   const std::vector<Row> rows = {
       {0, 1, 2, 3, 0, 0, 0, 1.5F, 9}, {3, 2, 2, 0, 0, 0, 0, 0, 9}, {1, 1, 1, 1, 1, 1, 1, 1, 9}};
   VerifyStep step(kVocab, kDrafts);
@@ -300,13 +302,13 @@ TEST_F(VerifierTest, PromptLogprobsAreOfTheNextTokenWhereThePlanKnowsIt) {
 
 TEST_F(VerifierTest, ASlotPatchForgetsWhatTheSlotHeld) {
   const Row row = {1, 0, 0, 0, 0, 0, 0, 0, 0};
-  sampler_.apply(test::slot_patch(0, {.temperature = 0.0F,
-                                      .frequency = 2.0F,
-                                      .min_end_index = 100,
-                                      .end_ids = {1},
-                                      .kept_ids = {0, 1, 2},
-                                      .biases = {{3, 9.0F}},
-                                      .generated = {0}}));
+  sampler_.apply(Stream(context_), test::slot_patch(0, {.temperature = 0.0F,
+                                                        .frequency = 2.0F,
+                                                        .min_end_index = 100,
+                                                        .end_ids = {1},
+                                                        .kept_ids = {0, 1, 2},
+                                                        .biases = {{3, 9.0F}},
+                                                        .generated = {0}}));
   EXPECT_FALSE(sampler_.is_plain_greedy(SlotIndex{0}));
   const auto first_token = [&] {
     VerifyStep step(kVocab, kDrafts);
@@ -316,11 +318,11 @@ TEST_F(VerifierTest, ASlotPatchForgetsWhatTheSlotHeld) {
   EXPECT_EQ(first_token(), 2);  // 0 was generated, 1 is an end, 3 is not kept
   EXPECT_EQ(first_token(), 0);  // and now 2 was too, at a lower logit
 
-  sampler_.apply(test::slot_patch(0, {.temperature = 0.0F, .frequency = 2.0F}));
+  sampler_.apply(Stream(context_), test::slot_patch(0, {.temperature = 0.0F, .frequency = 2.0F}));
   EXPECT_EQ(first_token(), 0);
   EXPECT_EQ(first_token(), 1);
 
-  sampler_.apply(test::slot_patch(0, {.temperature = 0.0F}));
+  sampler_.apply(Stream(context_), test::slot_patch(0, {.temperature = 0.0F}));
   EXPECT_TRUE(sampler_.is_plain_greedy(SlotIndex{0}));
   EXPECT_EQ(first_token(), 0);
   EXPECT_EQ(first_token(), 0);
@@ -337,7 +339,7 @@ TEST_P(ForcedVerifierTest, AcceptsTheMeanItIsToldWithTheLeastVariance) {
   const auto fewest = static_cast<int32_t>(std::floor(extra));
   const Row row = {0, 1, 0, 0, 0, 0, 0, 0, 0};
   for (int32_t slot = 0; slot < kSlots; ++slot) {
-    sampler_.apply(test::slot_patch(slot, {.seed = slot, .temperature = 0.0F}));
+    sampler_.apply(Stream(context_), test::slot_patch(slot, {.seed = slot, .temperature = 0.0F}));
   }
   constexpr int32_t kRounds = 1000;
   int64_t sum = 0;

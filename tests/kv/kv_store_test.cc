@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "core/cpu_context.h"
+
 namespace talon {
 namespace {
 
@@ -37,7 +39,8 @@ TEST(KvStoreTest, CopyPageTakesEveryPlane) {
   key.at(1).as<float>()[5] = 3.0F;
   draft.at(1).as<bf16>()[7] = to_bf16(2.0F);
 
-  store.copy_page(PageId{1}, PageId{2});
+  CpuContext context(1);
+  store.copy_page(Stream(context), PageId{1}, PageId{2});
 
   EXPECT_EQ(key.at(2).as<float>()[5], 3.0F);
   EXPECT_EQ(to_float(draft.at(2).as<bf16>()[7]), 2.0F);
