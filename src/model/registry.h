@@ -6,13 +6,15 @@
 #include <string>
 #include <vector>
 
+#include "core/upload.h"
 #include "model/model.h"
 
 namespace talon {
 
 struct ModelOptions {
   ActivationType type = ActivationType::kBf16;
-  bool strict_config = false;  // an unknown config key is an error, not a warning
+  bool strict_config = false;    // an unknown config key is an error, not a warning
+  Uploader* uploader = nullptr;  // to the device that the model is for; null: the CPU
 };
 
 // Loads the model in `folder`. Throws Error naming file and field or tensor if the architecture is

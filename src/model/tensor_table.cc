@@ -146,8 +146,11 @@ std::string problem_text(const Checkpoint& checkpoint, const TensorProblem& prob
   return fmt::format("{}: {}", path.string(), problem.text);
 }
 
-TensorSource::TensorSource(const Checkpoint& checkpoint, TensorTable table)
-    : checkpoint_(checkpoint), table_(std::move(table)), match_(match_tensors(checkpoint, table_)) {
+TensorSource::TensorSource(const Checkpoint& checkpoint, TensorTable table, Uploader* uploader)
+    : checkpoint_(checkpoint),
+      table_(std::move(table)),
+      match_(match_tensors(checkpoint, table_)),
+      uploader_(uploader) {
   if (!match_.problems.empty()) {
     const std::string more = match_.problems.size() == 1
                                  ? ""
@@ -194,10 +197,21 @@ ConstTensorView TensorSource::copy(std::string_view name, std::vector<Buffer>& s
   TALON_CHECK(found.expected->role != TensorRole::kLinear, "{} is a linear weight", name);
   TALON_CHECK(sizes.size() == 1 || sizes.size() == 2, "{} has rank {}", name, sizes.size());
   const std::span<const std::byte> bytes = found.found.values->bytes;
-  Buffer& buffer = storage.emplace_back(std::ssize(bytes));
-  std::memcpy(buffer.data(), bytes.data(), bytes.size());
+  const Buffer& buffer = storage.emplace_back(place(uploader_, bytes.data(), std::ssize(bytes)));
   const Shape shape = sizes.size() == 1 ? Shape{sizes[0]} : Shape{sizes[0], sizes[1]};
   return buffer.view(dtype_of_role(found.expected->role), shape);
+}
+
+PackedWeight TensorSource::pack(std::string_view name) const {
+  const Weight part = linear(name);
+  return uploader_ == nullptr ? PackedWeight::pack(part)
+                              : PackedWeight::stack_rows({&part, 1}, *uploader_);
+}
+
+PackedWeight TensorSource::stack(std::span<const std::string> names) const {
+  const std::vector<Weight> parts = same_format(names);
+  return uploader_ == nullptr ? PackedWeight::stack(parts)
+                              : PackedWeight::stack_rows(parts, *uploader_);
 }
 
 std::vector<Weight> TensorSource::same_format(std::span<const std::string> names) const {

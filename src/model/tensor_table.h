@@ -11,8 +11,10 @@
 
 #include "core/buffer.h"
 #include "core/tensor_view.h"
+#include "core/upload.h"
 #include "model/checkpoint.h"
 #include "model/quantisation.h"
+#include "ops/pack.h"
 
 namespace talon {
 
@@ -75,8 +77,9 @@ std::string problem_text(const Checkpoint& checkpoint, const TensorProblem& prob
 // in the table are a programmer error. The checkpoint must outlive it.
 class TensorSource {
  public:
-  // Throws Error for the first problem; warns once of unknown tensors.
-  TensorSource(const Checkpoint& checkpoint, TensorTable table);
+  // Throws Error for the first problem; warns once of unknown tensors. What is copied and packed
+  // goes to the uploader's device, or without one to the CPU; the uploader must outlive this.
+  TensorSource(const Checkpoint& checkpoint, TensorTable table, Uploader* uploader = nullptr);
   TensorSource(const TensorSource&) = delete;
   TensorSource& operator=(const TensorSource&) = delete;
 
@@ -87,6 +90,12 @@ class TensorSource {
   // A copy that `storage` owns, in the dtype of the file.
   ConstTensorView copy(std::string_view name, std::vector<Buffer>& storage) const;
 
+  // Weights in the layout of the device's kernels, rows one under the other.
+  PackedWeight pack(std::string_view name) const;
+  PackedWeight stack(std::span<const std::string> names) const;  // throws as same_format
+
+  Uploader* uploader() const { return uploader_; }
+
   // Throws Error naming the first weight whose format is not that of the first one.
   std::vector<Weight> same_format(std::span<const std::string> names) const;
 
@@ -96,6 +105,7 @@ class TensorSource {
   const Checkpoint& checkpoint_;
   TensorTable table_;
   TableMatch match_;
+  Uploader* uploader_;
   std::unordered_map<std::string_view, const MatchedTensor*> by_name_;
 };
 

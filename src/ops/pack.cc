@@ -101,20 +101,117 @@ void pack_scales(const Geometry& g, const Weight& part, int64_t row, std::byte* 
   scatter_row(lane, source, g.groups, g.scale_bytes);
 }
 
-}  // namespace
-
-PackedWeight PackedWeight::stack(std::span<const Weight> parts) {
+// Rows of all parts, which must be of a kind.
+int64_t check_parts(std::span<const Weight> parts) {
   TALON_CHECK(!parts.empty(), "nothing to stack");
-  const WeightFormat format = parts[0].format;
-  const int64_t num_in = parts[0].num_in;
   int64_t num_out = 0;
   for (const Weight& part : parts) {
-    TALON_CHECK(part.format == format, "{} stacked on {}", weight_format_name(part.format),
-                weight_format_name(format));
-    TALON_CHECK(part.num_in == num_in, "{} inputs stacked on {}", part.num_in, num_in);
+    TALON_CHECK(part.format == parts[0].format, "{} stacked on {}", weight_format_name(part.format),
+                weight_format_name(parts[0].format));
+    TALON_CHECK(part.num_in == parts[0].num_in, "{} inputs stacked on {}", part.num_in,
+                parts[0].num_in);
     check_part(part);
     num_out += part.num_out;
   }
+  return num_out;
+}
+
+// Columns of a kCudaRows weight: elements of values and of scales in a row.
+struct RowColumns {
+  int64_t values;
+  int64_t scales;
+};
+
+RowColumns row_columns(WeightFormat format, int64_t num_in) {
+  const int64_t padded = round_up(num_in, kCudaRowInputs);
+  switch (format) {
+    case WeightFormat::kBf16:
+      return {padded, 0};
+    case WeightFormat::kFp8Channel:
+      return {padded, 1};
+    case WeightFormat::kFp8Block:
+      return {padded, ceil_div(num_in, kFp8Block)};
+    case WeightFormat::kMxfp8:
+      return {padded, padded / kMxGroup};
+    case WeightFormat::kMxfp4:
+      return {padded / 2, padded / kMxGroup};
+  }
+  return {};
+}
+
+// Scales of a part, by output row, at `to` with `stride` bytes a row.
+void upload_scales(Uploader& uploader, const Weight& part, std::byte* to, int64_t stride) {
+  const int64_t from_stride = part.scales.stride(0) * dtype_bytes(part.scales.dtype());
+  const int64_t row_bytes = part.scales.size(1) * dtype_bytes(part.scales.dtype());
+  const bool is_block = part.format == WeightFormat::kFp8Block;
+  if (!is_block) {
+    uploader.write_rows(to, part.scales.data(),
+                        {.count = part.num_out,
+                         .row_bytes = row_bytes,
+                         .to_stride = stride,
+                         .from_stride = from_stride});
+    return;
+  }
+  for (int64_t row = 0; row < part.num_out; ++row) {
+    uploader.write(to + row * stride, part.scales.data() + row / kFp8Block * from_stride,
+                   row_bytes);
+  }
+}
+
+}  // namespace
+
+PackedWeight PackedWeight::stack_rows(std::span<const Weight> parts, Uploader& uploader) {
+  const int64_t num_out = check_parts(parts);
+  const WeightFormat format = parts[0].format;
+  const int64_t num_in = parts[0].num_in;
+  const RowColumns columns = row_columns(format, num_in);
+  const DType scale_dtype = is_mx(format) ? DType::kU8 : DType::kF32;
+  const int64_t value_bytes = columns.values * dtype_bytes(value_dtype(format));
+  const int64_t scale_bytes = columns.scales * dtype_bytes(scale_dtype);
+
+  PackedWeight packed;
+  packed.values_ = Buffer::zeroed(num_out * value_bytes, uploader.device());
+  packed.scales_ = Buffer::zeroed(num_out * scale_bytes, uploader.device());
+  int64_t out = 0;
+  for (const Weight& part : parts) {
+    const int64_t unit = dtype_bytes(part.values.dtype());
+    uploader.write_rows(packed.values_.data() + out * value_bytes, part.values.data(),
+                        {.count = part.num_out,
+                         .row_bytes = part.values.size(1) * unit,
+                         .to_stride = value_bytes,
+                         .from_stride = part.values.stride(0) * unit});
+    if (columns.scales > 0) {
+      upload_scales(uploader, part, packed.scales_.data() + out * scale_bytes, scale_bytes);
+    }
+    out += part.num_out;
+  }
+  packed.weight_ = {.format = format,
+                    .layout = WeightLayout::kCudaRows,
+                    .num_out = num_out,
+                    .num_in = num_in,
+                    .values = packed.values_.view(value_dtype(format), {num_out, columns.values}),
+                    .scales = {}};
+  if (columns.scales > 0) {
+    packed.weight_.scales = packed.scales_.view(scale_dtype, {num_out, columns.scales});
+  }
+  return packed;
+}
+
+Weight weight_rows(const Weight& weight, int64_t first, int64_t count) {
+  TALON_CHECK(weight.layout == WeightLayout::kCudaRows, "rows of a weight in tiles");
+  Weight rows = weight;
+  rows.num_out = count;
+  rows.values = weight.values.rows(first, count);
+  if (!weight.scales.empty()) {
+    rows.scales = weight.scales.rows(first, count);
+  }
+  return rows;
+}
+
+PackedWeight PackedWeight::stack(std::span<const Weight> parts) {
+  const int64_t num_out = check_parts(parts);
+  const WeightFormat format = parts[0].format;
+  const int64_t num_in = parts[0].num_in;
   const Geometry g = geometry_of(format, num_in);
   const int64_t tiles = ceil_div(num_out, kTileOutputs);
   const int64_t tile_bytes = g.columns * kTileOutputs * g.unit;

@@ -1,4 +1,4 @@
-// Re-layout of a row-major Weight for the CPU kernels, done once at load.
+// Re-layout of a row-major Weight for the kernels of a device, done once at load.
 //
 // kCpuTiles: output rows in tiles of 16, the last tile padded with zero rows.
 //
@@ -17,6 +17,7 @@
 #include <span>
 
 #include "core/buffer.h"
+#include "core/upload.h"
 #include "ops/weight.h"
 
 namespace talon {
@@ -35,6 +36,9 @@ class PackedWeight {
   static PackedWeight stack(std::span<const Weight> parts);
   static PackedWeight pack(const Weight& part) { return stack({&part, 1}); }
 
+  // The same as kCudaRows (ops/weight.h) on the uploader's device.
+  static PackedWeight stack_rows(std::span<const Weight> parts, Uploader& uploader);
+
   const Weight& weight() const { return weight_; }
   int64_t num_bytes() const { return values_.num_bytes() + scales_.num_bytes(); }
 
@@ -43,5 +47,8 @@ class PackedWeight {
   Buffer scales_;
   Weight weight_;
 };
+
+// Rows [first, first + count) of a kCudaRows weight: a view.
+Weight weight_rows(const Weight& weight, int64_t first, int64_t count);
 
 }  // namespace talon

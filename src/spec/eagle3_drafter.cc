@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <numeric>
 #include <utility>
 #include <vector>
@@ -34,12 +33,8 @@ int64_t array_bytes(DType dtype, int64_t num_elements) {
 }
 
 template <class T>
-Buffer buffer_of(const std::vector<T>& values) {
-  Buffer buffer(std::ssize(values) * static_cast<int64_t>(sizeof(T)));
-  if (!values.empty()) {
-    std::memcpy(buffer.data(), values.data(), values.size() * sizeof(T));
-  }
-  return buffer;
+Buffer buffer_of(Uploader* uploader, const std::vector<T>& values) {
+  return place(uploader, values.data(), std::ssize(values) * static_cast<int64_t>(sizeof(T)));
 }
 
 // By id of the draft vocabulary: whether its target id may be drafted.
@@ -73,14 +68,15 @@ View as_column(const View& array) {
 Eagle3Drafter::Eagle3Drafter(Eagle3Weights weights,
                              Eagle3Config config,
                              ActivationType type,
-                             std::span<const uint8_t> allowed)
+                             std::span<const uint8_t> allowed,
+                             Uploader* uploader)
     : weights_(std::move(weights)),
       config_(std::move(config)),
       type_(type),
-      inv_freq_(buffer_of(ops::rope_inv_freq(config_.rope_theta, config_.head_dim))),
-      row_sequence_(buffer_of(ascending_rows(kMaxSequences))),
-      allowed_(buffer_of(allowed_drafts(allowed, weights_.draft_to_target))),
-      map_(buffer_of(weights_.draft_to_target)) {
+      inv_freq_(buffer_of(uploader, ops::rope_inv_freq(config_.rope_theta, config_.head_dim))),
+      row_sequence_(buffer_of(uploader, ascending_rows(kMaxSequences))),
+      allowed_(buffer_of(uploader, allowed_drafts(allowed, weights_.draft_to_target))),
+      map_(buffer_of(uploader, weights_.draft_to_target)) {
   TALON_CHECK(allowed.empty() || std::ssize(allowed) == config_.vocab_size, "{} flags for {} ids",
               allowed.size(), config_.vocab_size);
   TALON_CHECK(weights_.draft_to_target.empty()

@@ -24,7 +24,8 @@ class Eagle3Drafter final : public Drafter {
   Eagle3Drafter(Eagle3Weights weights,
                 Eagle3Config config,
                 ActivationType type,
-                std::span<const uint8_t> allowed);
+                std::span<const uint8_t> allowed,
+                Uploader* uploader = nullptr);
 
   std::span<const int32_t> taps() const override { return weights_.taps; }
   KvLayout kv_layout() const override;

@@ -42,9 +42,9 @@ std::unique_ptr<Drafter> load_drafter(const std::filesystem::path& folder,
     fail(file, config.message());
   }
   report_unknown_keys(file, config.value().unknown_keys, options.strict_config);
-  Eagle3Weights weights = load_eagle3_weights(checkpoint, config.value(), target);
+  Eagle3Weights weights = load_eagle3_weights(checkpoint, config.value(), target, options.uploader);
   return std::make_unique<Eagle3Drafter>(std::move(weights), std::move(config).value(),
-                                         options.type, options.allowed);
+                                         options.type, options.allowed, options.uploader);
 }
 
 }  // namespace talon

@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 
+#include "core/upload.h"
 #include "model/model.h"
 #include "spec/drafter.h"
 
@@ -15,6 +16,7 @@ struct DrafterOptions {
   ActivationType type = ActivationType::kBf16;
   std::span<const uint8_t> allowed;  // [V] 1: the target id may be drafted
   bool strict_config = false;        // an unknown config key is an error, not a warning
+  Uploader* uploader = nullptr;      // to the target's device; null: the CPU
 };
 
 // Loads the head in `folder` for `target`, which must outlive it. Throws Error naming file and

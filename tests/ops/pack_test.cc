@@ -102,6 +102,60 @@ TEST(PackTest, StackPutsRowsUnderEachOther) {
   }
 }
 
+// The value of a kCudaRows weight, by the definition of its layout.
+float row_at(const Weight& weight, int64_t out, int64_t in) {
+  const auto code = [&] {
+    if (weight.format == WeightFormat::kMxfp4) {
+      const uint8_t pair = weight.values.row<uint8_t>(out)[in / 2];
+      return e2m1_to_float(in % 2 == 0 ? pair & 0xFU : pair >> 4);
+    }
+    return weight.format == WeightFormat::kBf16 ? to_float(weight.values.row<bf16>(out)[in])
+                                                : to_float(weight.values.row<e4m3>(out)[in]);
+  }();
+  switch (weight.format) {
+    case WeightFormat::kBf16:
+      return code;
+    case WeightFormat::kFp8Channel:
+      return code * weight.scales.row<float>(out)[0];
+    case WeightFormat::kFp8Block:
+      return code * weight.scales.row<float>(out)[in / kFp8Block];
+    default:
+      return code * e8m0_to_float(weight.scales.row<uint8_t>(out)[in / kMxGroup]);
+  }
+}
+
+TEST(PackTest, RowsForCudaKeepTheirValuesBehindEachOther) {
+  TALON_TRACE_SEED();
+  CpuContext context(1);
+  Uploader uploader{Stream(context)};
+  for (const WeightFormat format : kAllFormats) {
+    for (const int64_t num_in : {160, 192}) {  // with padding and without
+      SCOPED_TRACE(testing::Message() << weight_format_name(format) << ", " << num_in);
+      const TestWeight a(format, 20, num_in, 3);
+      const TestWeight b(format, 130, num_in, 4);
+      const Weight parts[] = {a.weight(), b.weight()};
+
+      const PackedWeight packed = PackedWeight::stack_rows(parts, uploader);
+
+      check_cuda_rows("pack", packed.weight());
+      std::vector<float> expected = a.dequantised();
+      const std::vector<float> more = b.dequantised();
+      expected.insert(expected.end(), more.begin(), more.end());
+      const Weight second = weight_rows(packed.weight(), 20, 130);
+      for (int64_t o = 0; o < 150; ++o) {
+        for (int64_t i = 0; i < num_in; ++i) {
+          const float value = expected[static_cast<size_t>(o * num_in + i)];
+          ASSERT_EQ(row_at(packed.weight(), o, i), value);
+          ASSERT_TRUE(o < 20 || row_at(second, o - 20, i) == value);
+        }
+      }
+      const int64_t row_bytes =
+          packed.weight().values.size(1) * dtype_bytes(packed.weight().values.dtype());
+      EXPECT_EQ(row_bytes % 16, 0);
+    }
+  }
+}
+
 TEST(PackTest, AViewSurvivesAMove) {
   const TestWeight weight(WeightFormat::kMxfp8, 16, 32, 6);
   PackedWeight first = weight.packed();

@@ -47,14 +47,17 @@ void check_aliases(const Checkpoint& checkpoint,
   }
 }
 
-bool same_bytes(const ConstTensorView& a, const ConstTensorView& b) {
+bool same_bytes(Uploader* uploader, const ConstTensorView& a, const ConstTensorView& b) {
   if (a.empty() || b.empty()) {
     return a.empty() == b.empty();
   }
-  return a.dtype() == b.dtype() && a.shape() == b.shape() && a.is_contiguous() &&
-         b.is_contiguous() &&
-         std::memcmp(a.data(), b.data(),
-                     static_cast<size_t>(a.shape().num_elements() * dtype_bytes(a.dtype()))) == 0;
+  if (a.dtype() != b.dtype() || !(a.shape() == b.shape()) || !a.is_contiguous() ||
+      !b.is_contiguous()) {
+    return false;
+  }
+  const int64_t num_bytes = a.shape().num_elements() * dtype_bytes(a.dtype());
+  return uploader == nullptr ? std::memcmp(a.data(), b.data(), static_cast<size_t>(num_bytes)) == 0
+                             : uploader->same_bytes(a.data(), b.data(), num_bytes);
 }
 
 void load_embedding(const TensorSource& source, const Model& target, Eagle3Weights& weights) {
@@ -67,7 +70,7 @@ void load_embedding(const TensorSource& source, const Model& target, Eagle3Weigh
   }
   std::vector<Buffer> own;
   const ConstTensorView view = source.copy(kName, own);
-  if (!same_bytes(view, of_target)) {
+  if (!same_bytes(source.uploader(), view, of_target)) {
     weights.embedding_is_aliased = false;
     weights.embedding = view;
     weights.storage.push_back(std::move(own[0]));
@@ -82,12 +85,12 @@ void load_head(const TensorSource& source, const Model& target, Eagle3Weights& w
   if (!source.has(kName)) {
     return;
   }
-  PackedWeight own = PackedWeight::pack(source.linear(kName));
+  PackedWeight own = source.pack(kName);
   const Weight& view = own.weight();
   const bool same = view.format == of_target.format && view.layout == of_target.layout &&
                     view.num_out == of_target.num_out && view.num_in == of_target.num_in &&
-                    same_bytes(view.values, of_target.values) &&
-                    same_bytes(view.scales, of_target.scales);
+                    same_bytes(source.uploader(), view.values, of_target.values) &&
+                    same_bytes(source.uploader(), view.scales, of_target.scales);
   if (!same) {
     weights.head_is_aliased = false;
     weights.own_head = std::move(own);
@@ -129,11 +132,13 @@ ConstTensorView load_fc_gains(const TensorSource& source,
                               const Eagle3Config& config,
                               std::vector<Buffer>& storage) {
   const int64_t row_bytes = int64_t{config.target_hidden_size} * dtype_bytes(DType::kBf16);
-  Buffer& buffer = storage.emplace_back(config.num_taps * row_bytes);
+  std::vector<std::byte> gains(static_cast<size_t>(config.num_taps * row_bytes));
   for (int32_t tap = 0; tap < config.num_taps; ++tap) {
     const std::string_view bytes = source.bytes(fmt::format("fc_norm.{}.weight", tap));
-    std::memcpy(buffer.data() + tap * row_bytes, bytes.data(), bytes.size());
+    std::memcpy(gains.data() + tap * row_bytes, bytes.data(), bytes.size());
   }
+  const Buffer& buffer =
+      storage.emplace_back(place(source.uploader(), gains.data(), std::ssize(gains)));
   return buffer.view(DType::kBf16, {config.num_taps, config.target_hidden_size});
 }
 
@@ -143,7 +148,7 @@ void load_layer(const TensorSource& source, Eagle3Weights& weights) {
     for (std::string& name : names) {
       name.insert(0, prefix);
     }
-    return PackedWeight::stack(source.same_format(names));
+    return source.stack(names);
   };
   const auto gain = [&](const std::string& name) {
     return source.copy(prefix + name, weights.storage);
@@ -188,11 +193,12 @@ std::vector<int32_t> settle_taps(const std::filesystem::path& folder,
 
 Eagle3Weights load_eagle3_weights(const Checkpoint& checkpoint,
                                   const Eagle3Config& config,
-                                  const Model& target) {
+                                  const Model& target,
+                                  Uploader* uploader) {
   check_fit(checkpoint, config, target);
   Eagle3Weights weights;
   weights.taps = settle_taps(checkpoint.folder(), config, target.limits().num_layers);
-  const TensorSource source(checkpoint, eagle3_tensor_table(config));
+  const TensorSource source(checkpoint, eagle3_tensor_table(config), uploader);
   check_aliases(checkpoint, config, source);
   load_embedding(source, target, weights);
   load_head(source, target, weights);
@@ -200,7 +206,7 @@ Eagle3Weights load_eagle3_weights(const Checkpoint& checkpoint,
   if (config.fc_norm) {
     weights.fc_gains = load_fc_gains(source, config, weights.storage);
   }
-  weights.fc = PackedWeight::pack(source.linear("fc.weight"));
+  weights.fc = source.pack("fc.weight");
   load_layer(source, weights);
   weights.final_gain = source.copy("norm.weight", weights.storage);
   return weights;

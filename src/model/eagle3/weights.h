@@ -1,6 +1,6 @@
-// The weights of an EAGLE-3 head on one rank, packed for the CPU kernels. The embedding and the
-// head may be absent from the file or byte-equal to the target's; both are then aliases of the
-// target's memory, which must outlive this. Move-only; read-only once loaded.
+// The weights of an EAGLE-3 head on one rank, packed for the kernels of its device. The embedding
+// and the head may be absent from the file or byte-equal to the target's; both are then aliases of
+// the target's memory, which must outlive this. Move-only; read-only once loaded.
 #pragma once
 
 #include <filesystem>
@@ -44,8 +44,10 @@ std::vector<int32_t> settle_taps(const std::filesystem::path& folder,
 
 // Accepts both tensor-name layouts (`midlayer.` and `layers.0.`). Throws Error naming file and
 // tensor, or the field of the config that does not fit the target (hidden size, vocabulary, taps).
+// Onto the uploader's device, which is the target's, or without one onto the CPU.
 Eagle3Weights load_eagle3_weights(const Checkpoint& checkpoint,
                                   const Eagle3Config& config,
-                                  const Model& target);
+                                  const Model& target,
+                                  Uploader* uploader = nullptr);
 
 }  // namespace talon

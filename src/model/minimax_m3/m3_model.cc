@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <utility>
 #include <vector>
 
@@ -50,7 +49,7 @@ void check_taps(std::span<const int32_t> tap_layers, int32_t num_layers) {
 
 }  // namespace
 
-M3Model::M3Model(M3Weights weights, M3Config config, ActivationType type)
+M3Model::M3Model(M3Weights weights, M3Config config, ActivationType type, Uploader* uploader)
     : weights_(std::move(weights)),
       config_(std::move(config)),
       type_(type),
@@ -62,8 +61,7 @@ M3Model::M3Model(M3Weights weights, M3Config config, ActivationType type)
               "weights of {} layers, the config has {}", weights_.layers.size(),
               config_.num_layers);
   const std::vector<float> inv_freq = ops::rope_inv_freq(config_.rope_theta, config_.rotary_dim);
-  inv_freq_ = Buffer(std::ssize(inv_freq) * dtype_bytes(DType::kF32));
-  std::memcpy(inv_freq_.data(), inv_freq.data(), static_cast<size_t>(inv_freq_.num_bytes()));
+  inv_freq_ = place(uploader, inv_freq.data(), std::ssize(inv_freq) * dtype_bytes(DType::kF32));
 }
 
 KvLayout M3Model::kv_layout() const { return m3_kv_layout(config_, dtype()); }

@@ -18,7 +18,8 @@ namespace talon {
 
 class M3Model final : public Model {
  public:
-  M3Model(M3Weights weights, M3Config config, ActivationType type);
+  // With the uploader that brought the weights to their device, if there was one.
+  M3Model(M3Weights weights, M3Config config, ActivationType type, Uploader* uploader = nullptr);
 
   const ModelLimits& limits() const override { return limits_; }
   ActivationType activation_type() const override { return type_; }

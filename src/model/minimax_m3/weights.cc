@@ -39,14 +39,12 @@ class LayerLoader {
   ConstTensorView copy(const std::string& name) const {
     return source_.copy(prefix_ + name, storage_);
   }
-  PackedWeight pack(const std::string& name) const {
-    return PackedWeight::pack(source_.linear(prefix_ + name));
-  }
+  PackedWeight pack(const std::string& name) const { return source_.pack(prefix_ + name); }
   PackedWeight stack(std::vector<std::string> names) const {
     for (std::string& name : names) {
       name.insert(0, prefix_);
     }
-    return PackedWeight::stack(source_.same_format(names));
+    return source_.stack(names);
   }
 
   M3AttentionWeights attention() const {
@@ -70,12 +68,10 @@ class LayerLoader {
     const std::string base = "block_sparse_moe.";
     moe.gate = copy(base + "gate.weight");
     moe.bias = copy(base + "e_score_correction_bias");
-    for (int32_t i = 0; i < config_.num_experts; ++i) {
-      const std::string expert = base + "experts." + std::to_string(i) + ".";
-      moe.gate_ups.push_back(stack({expert + "w1.weight", expert + "w3.weight"}));
-      moe.downs.push_back(pack(expert + "w2.weight"));
-      moe.experts.push_back(
-          {.gate_up = moe.gate_ups.back().weight(), .down = moe.downs.back().weight()});
+    if (source_.uploader() == nullptr) {
+      load_experts(base, moe);
+    } else {
+      load_expert_rows(base, moe);
     }
     if (config_.shared_width == 0) {
       return;
@@ -84,6 +80,41 @@ class LayerLoader {
     moe.shared_gate_up = stack({shared + "gate_proj.weight", shared + "up_proj.weight"});
     moe.shared_down = pack(shared + "down_proj.weight");
     moe.shared = {.gate_up = moe.shared_gate_up.weight(), .down = moe.shared_down.weight()};
+  }
+
+  static std::string expert_prefix(const std::string& base, int32_t expert) {
+    return base + "experts." + std::to_string(expert) + ".";
+  }
+
+  void load_experts(const std::string& base, M3MoeWeights& moe) const {
+    for (int32_t i = 0; i < config_.num_experts; ++i) {
+      const std::string expert = expert_prefix(base, i);
+      moe.gate_ups.push_back(stack({expert + "w1.weight", expert + "w3.weight"}));
+      moe.downs.push_back(pack(expert + "w2.weight"));
+      moe.experts.push_back(
+          {.gate_up = moe.gate_ups.back().weight(), .down = moe.downs.back().weight()});
+    }
+  }
+
+  // CUDA kernels find an expert at a multiple of one distance: all experts are one matrix.
+  void load_expert_rows(const std::string& base, M3MoeWeights& moe) const {
+    std::vector<std::string> gate_ups;
+    std::vector<std::string> downs;
+    for (int32_t i = 0; i < config_.num_experts; ++i) {
+      const std::string expert = expert_prefix(base, i);
+      gate_ups.insert(gate_ups.end(), {expert + "w1.weight", expert + "w3.weight"});
+      downs.push_back(expert + "w2.weight");
+    }
+    moe.gate_ups.push_back(stack(std::move(gate_ups)));
+    moe.downs.push_back(stack(std::move(downs)));
+    const Weight& up = moe.gate_ups[0].weight();
+    const Weight& down = moe.downs[0].weight();
+    const int64_t num_up = up.num_out / config_.num_experts;
+    const int64_t num_down = down.num_out / config_.num_experts;
+    for (int32_t i = 0; i < config_.num_experts; ++i) {
+      moe.experts.push_back({.gate_up = weight_rows(up, i * num_up, num_up),
+                             .down = weight_rows(down, i * num_down, num_down)});
+    }
   }
 
   const TensorSource& source_;
@@ -95,15 +126,17 @@ class LayerLoader {
 
 }  // namespace
 
-M3Weights load_m3_weights(const Checkpoint& checkpoint, const M3Config& config) {
-  const TensorSource source(checkpoint, m3_tensor_table(config));
+M3Weights load_m3_weights(const Checkpoint& checkpoint,
+                          const M3Config& config,
+                          Uploader* uploader) {
+  const TensorSource source(checkpoint, m3_tensor_table(config), uploader);
   M3Weights weights;
   weights.embedding = source.copy("model.embed_tokens.weight", weights.storage);
   for (int32_t layer = 0; layer < config.num_layers; ++layer) {
     weights.layers.push_back(LayerLoader(source, config, layer, weights.storage).load());
   }
   weights.final_gain = source.copy("model.norm.weight", weights.storage);
-  weights.head = PackedWeight::pack(source.linear("lm_head.weight"));
+  weights.head = source.pack("lm_head.weight");
   return weights;
 }
 

@@ -1,4 +1,4 @@
-// The weights of a MiniMax-M3 text model on one rank, in the layouts of the CPU kernels. Owns the
+// The weights of a MiniMax-M3 text model on one rank, in the layouts of its device. Owns the
 // packed copies; norm gains, the router and the embedding are copied too, so the checkpoint may be
 // unmapped afterwards. Move-only; read-only once loaded.
 #pragma once
@@ -33,8 +33,8 @@ struct M3DenseMlpWeights {
 struct M3MoeWeights {
   ConstTensorView gate;                // [E, C] f32
   ConstTensorView bias;                // [E] f32
-  std::vector<PackedWeight> gate_ups;  // [E] of [2 W, C]
-  std::vector<PackedWeight> downs;     // [E] of [C, W]
+  std::vector<PackedWeight> gate_ups;  // [E] of [2 W, C]; on a GPU one of [E * 2 W, C]
+  std::vector<PackedWeight> downs;     // [E] of [C, W]; on a GPU one of [E * C, W]
   PackedWeight shared_gate_up;
   PackedWeight shared_down;
   std::vector<ops::Expert> experts;  // [E] views into the packed weights above
@@ -57,7 +57,10 @@ struct M3Weights {
   PackedWeight head;           // [V, C]
 };
 
-// Throws Error naming file and tensor: missing, wrong shape or dtype, unknown format.
-M3Weights load_m3_weights(const Checkpoint& checkpoint, const M3Config& config);
+// Throws Error naming file and tensor: missing, wrong shape or dtype, unknown format. Onto the
+// uploader's device, or without one onto the CPU.
+M3Weights load_m3_weights(const Checkpoint& checkpoint,
+                          const M3Config& config,
+                          Uploader* uploader = nullptr);
 
 }  // namespace talon
