@@ -1,6 +1,7 @@
 #include "ops/round_slots.h"
 
 #include "base/check.h"
+#include "core/backend.h"
 #include "core/dtype.h"
 #include "core/stream.h"
 #include "ops/op_checks.h"
@@ -29,6 +30,11 @@ void patch_slots(Stream stream, const PatchSlotsArgs& args) {
   check.operand("joins", args.joins, DType::kI32, {args.joins.size(0), 2});
   check.operand("pages", args.pages, DType::kI32, {args.pages.size(0), 3});
   check.output("page_table", args.state.page_table, args.joins, args.pages);
+  if constexpr (kHasCuda) {
+    if (stream.is_cuda()) {
+      return cuda::patch_slots(stream.cuda(), args);
+    }
+  }
   cpu::patch_slots(stream.cpu(), args);
 }
 
@@ -56,6 +62,11 @@ void prepare_round(Stream stream, const PrepareRoundArgs& args) {
   check.operand("choice_rows", args.choice_rows, DType::kI32, {num_choices});
   check.output("token_ids", args.token_ids, args.given_tokens, args.row_offsets);
   check.output("positions", args.positions, args.row_sequence, args.row_offsets, args.choice_rows);
+  if constexpr (kHasCuda) {
+    if (stream.is_cuda()) {
+      return cuda::prepare_round(stream.cuda(), args);
+    }
+  }
   cpu::prepare_round(stream.cpu(), args);
 }
 
@@ -85,6 +96,11 @@ void advance_round(Stream stream, const AdvanceRoundArgs& args) {
   check.operand("slots", args.slots, DType::kI32, {num_sequences});
   check.output("kv_len", args.kv_len, args.kv_lens, args.query_lens, args.num_drafts);
   check.output("next_tokens", args.next_tokens, args.emitted, args.choices, args.choice_rows);
+  if constexpr (kHasCuda) {
+    if (stream.is_cuda()) {
+      return cuda::advance_round(stream.cuda(), args);
+    }
+  }
   cpu::advance_round(stream.cpu(), args);
 }
 
@@ -114,6 +130,11 @@ void finish_round(Stream stream, const FinishRoundArgs& args) {
   TALON_CHECK(args.ring.size(1) >= num_sequences && args.drafts.size(1) <= max_drafts,
               "finish_round: {} sequences and {} drafts, a ring of {} and {}", num_sequences,
               args.drafts.size(1), args.ring.size(1), max_drafts);
+  if constexpr (kHasCuda) {
+    if (stream.is_cuda()) {
+      return cuda::finish_round(stream.cuda(), args);
+    }
+  }
   cpu::finish_round(stream.cpu(), args);
 }
 

@@ -128,4 +128,13 @@ void finish_round(CpuContext& context, const FinishRoundArgs& args);
 
 }  // namespace cpu
 
+namespace cuda {
+
+void patch_slots(CudaContext& context, const PatchSlotsArgs& args);
+void prepare_round(CudaContext& context, const PrepareRoundArgs& args);
+void advance_round(CudaContext& context, const AdvanceRoundArgs& args);
+void finish_round(CudaContext& context, const FinishRoundArgs& args);
+
+}  // namespace cuda
+
 }  // namespace talon::ops

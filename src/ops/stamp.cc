@@ -1,5 +1,6 @@
 #include "ops/stamp.h"
 
+#include "core/backend.h"
 #include "core/dtype.h"
 #include "core/stream.h"
 #include "ops/op_checks.h"
@@ -9,6 +10,11 @@ namespace talon::ops {
 void stamp(Stream stream, const StampArgs& args) {
   const OpChecks check("stamp", stream);
   check.operand("out", args.out, DType::kI64, {1});
+  if constexpr (kHasCuda) {
+    if (stream.is_cuda()) {
+      return cuda::stamp(stream.cuda(), args);
+    }
+  }
   cpu::stamp(stream.cpu(), args);
 }
 

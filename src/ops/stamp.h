@@ -21,4 +21,10 @@ int64_t now_ns();
 
 }  // namespace cpu
 
+namespace cuda {
+
+void stamp(CudaContext& context, const StampArgs& args);
+
+}  // namespace cuda
+
 }  // namespace talon::ops
