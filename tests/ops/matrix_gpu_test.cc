@@ -24,8 +24,8 @@ constexpr LinearCase kLinear[] = {{1, 1, 1},      {16, 32, 1},    {17, 3, 2},   
                                   {5, 1024, 6},   {33, 32, 0},    {80, 160, 16},  {24, 31, 17},
                                   {4096, 256, 1}, {256, 768, 64}, {640, 6144, 3}, {512, 3072, 130}};
 
-// A sum of n products of order 1 x 1/4: the mma rounds its partial sums in its own way, some 2^-22
-// of the terms' size each. The largest seen is a fifth of this.
+// A sum of n products of order 1 x 1/4: the mma rounds its partial sums in its own way, by some
+// 2^-22 of the terms' size each.
 double sum_bound(int64_t num_in) { return 0x1p-21 * std::sqrt(static_cast<double>(num_in)) * 64.0; }
 
 Bound product_bound(DType out, int64_t num_in) {
