@@ -86,6 +86,13 @@ CostTable read_cost_table(const std::string& file) {
   return std::move(table).value();
 }
 
+DeviceChoice device_of(const std::string& name) {
+  if (name == "cpu") {
+    return DeviceChoice::kCpu;
+  }
+  return name == "cuda" ? DeviceChoice::kCuda : DeviceChoice::kAuto;
+}
+
 DraftDraws draft_draws_of(const std::string& name) {
   if (name == "greedy") {
     return DraftDraws::kGreedy;
@@ -121,6 +128,11 @@ void add_model_flags(CLI::App& app, ModelFlags& flags) {
   app.add_option("--dtype", flags.dtype, "activations and KV")
       ->check(CLI::IsMember({"auto", "bf16", "float32"}))
       ->capture_default_str();
+  app.add_option("--device", flags.device, "auto: a GPU if this build has kernels for one")
+      ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
+      ->capture_default_str();
+  app.add_flag("--enforce-eager,!--no-enforce-eager", engine.enforce_eager,
+               "on a GPU, launch kernel by kernel instead of captured rounds");
   app.add_option("--max-model-len", engine.max_model_len, "prompt and output; 0: the model's limit")
       ->capture_default_str();
   add_scheduler_flags(app, flags);
@@ -140,6 +152,7 @@ EngineConfig resolve(const ModelFlags& flags) {
   EngineConfig config = flags.engine;
   config.num_speculative_tokens = flags.num_speculative_tokens;
   config.dtype = flags.dtype == "float32" ? ActivationType::kF32 : ActivationType::kBf16;
+  config.device = device_of(flags.device);
   if (!flags.cpu_path.empty()) {
     config.cpu_path = cpu_path_from_name(flags.cpu_path);
   }

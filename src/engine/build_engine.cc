@@ -1,8 +1,18 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <chrono>
+#include <numeric>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "base/error.h"
+#include "base/log.h"
+#include "core/backend.h"
+#include "core/cuda/device.h"
+#include "core/thread_pool.h"
+#include "core/upload.h"
 #include "engine/engine.h"
 #include "model/memory_plan.h"
 #include "model/registry.h"
@@ -12,17 +22,73 @@
 namespace talon {
 namespace {
 
-MemoryPlan plan(const EngineConfig& config, const RunnerParts& parts) {
-  const Result<MemoryPlan> plan = plan_memory({.kv_layout = joint_layout(parts),
-                                               .model_limit = parts.model->limits().max_positions,
-                                               .max_model_len = config.max_model_len,
-                                               .num_sequences = config.max_num_seqs,
-                                               .kv_cache_bytes = config.kv_cache_bytes,
-                                               .memory_bytes = std::nullopt});
+// The GPU to run on, if any. Only an explicit choice of one makes its absence a fault.
+std::optional<Device> find_gpu(DeviceChoice choice) {
+  if constexpr (kHasCuda) {
+    const bool wanted =
+        choice == DeviceChoice::kCuda || (choice == DeviceChoice::kAuto && cuda::num_devices() > 0);
+    if (wanted) {
+      return cuda_device(0);
+    }
+  }
+  return std::nullopt;
+}
+
+std::unique_ptr<Executor> make_executor(const EngineConfig& config, std::optional<Device> gpu) {
+  if constexpr (kHasCuda) {
+    if (gpu.has_value()) {
+      return make_cuda_executor(*gpu);
+    }
+  }
+  const int32_t num_threads = config.num_threads > 0 ? config.num_threads : num_usable_processors();
+  return make_cpu_executor(num_threads, config.cpu_path.value_or(detect_cpu_path()));
+}
+
+// What a GPU has left when the weights are there, less a reserve for what the driver takes itself
+// (captured graphs above all); none on the CPU, whose pool has its cap alone.
+std::optional<int64_t> free_bytes(std::optional<Device> gpu) {
+  if constexpr (kHasCuda) {
+    if (gpu.has_value()) {
+      constexpr int64_t kReserve = int64_t{512} << 20;
+      return std::max<int64_t>(0, cuda::device_info(*gpu).free_bytes - kReserve);
+    }
+  }
+  return std::nullopt;
+}
+
+MemoryPlan plan(const EngineConfig& config,
+                const RunnerParts& parts,
+                const StepSizes& sizes,
+                std::optional<int64_t> memory_bytes) {
+  const VerifierOptions options{.acceptance_length = config.acceptance_length,
+                                .draws = config.draft_draws};
+  const Result<MemoryPlan> plan =
+      plan_memory({.step_buffer_bytes = step_buffer_bytes(parts, sizes, options),
+                   .kv_layout = joint_layout(parts),
+                   .model_limit = parts.model->limits().max_positions,
+                   .max_model_len = config.max_model_len,
+                   .num_sequences = config.max_num_seqs,
+                   .kv_cache_bytes = config.kv_cache_bytes,
+                   .memory_bytes = memory_bytes});
   if (!plan.ok()) {
     throw Error(ErrorCode::kInvalidArgument, plan.message());
   }
   return plan.value();
+}
+
+// Rounds with every number of drafts that the policy may choose. A step with fewer fits into them.
+void capture_rounds(Runner& runner, const EngineConfig& config, int32_t max_drafts) {
+  std::vector<int32_t> draft_counts = {max_drafts};
+  if (config.spec_policy == SpecPolicyKind::kAuto) {
+    draft_counts.resize(static_cast<size_t>(max_drafts) + 1);
+    std::iota(draft_counts.begin(), draft_counts.end(), 0);
+  }
+  const auto start = std::chrono::steady_clock::now();
+  const int64_t count = runner.capture(draft_counts);
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  if (count > 0) {
+    log(LogLevel::kInfo, "engine", "captured_rounds={} seconds={:.2f}", count, seconds.count());
+  }
 }
 
 void check_end_tokens(const TokenFacts& tokens, int32_t vocab_size) {
@@ -39,10 +105,16 @@ void check_end_tokens(const TokenFacts& tokens, int32_t vocab_size) {
 
 std::unique_ptr<Engine> build_engine(const EngineConfig& config, const TokenFacts& tokens) {
   RunnerParts parts;
-  const int32_t num_threads = config.num_threads > 0 ? config.num_threads : num_usable_processors();
-  parts.executor = make_cpu_executor(num_threads, config.cpu_path.value_or(detect_cpu_path()));
+  const std::optional<Device> gpu = find_gpu(config.device);
+  parts.executor = make_executor(config, gpu);
+  std::optional<Uploader> uploader;
+  if (gpu.has_value()) {
+    uploader.emplace(parts.executor->stream());
+  }
+  Uploader* to = uploader.has_value() ? &*uploader : nullptr;
   parts.model =
-      load_model(config.model_dir, {.type = config.dtype, .strict_config = config.strict_config});
+      load_model(config.model_dir,
+                 {.type = config.dtype, .strict_config = config.strict_config, .uploader = to});
   const int32_t vocab_size = parts.model->limits().vocab_size;
   if (std::ssize(tokens.allowed) > vocab_size) {
     throw Error(ErrorCode::kCorruptFile,
@@ -53,17 +125,24 @@ std::unique_ptr<Engine> build_engine(const EngineConfig& config, const TokenFact
   parts.allowed = tokens.allowed;
   parts.allowed.resize(static_cast<size_t>(vocab_size), 0);
   if (!config.draft_model_dir.empty()) {
-    parts.drafter = load_drafter(
-        config.draft_model_dir, *parts.model,
-        {.type = config.dtype, .allowed = parts.allowed, .strict_config = config.strict_config});
+    parts.drafter = load_drafter(config.draft_model_dir, *parts.model,
+                                 {.type = config.dtype,
+                                  .allowed = parts.allowed,
+                                  .strict_config = config.strict_config,
+                                  .uploader = to});
+  }
+  if (to != nullptr) {
+    to->finish();
+    uploader.reset();
   }
 
   const int32_t max_drafts = parts.drafter == nullptr ? 0 : config.num_speculative_tokens;
-  const MemoryPlan memory = plan(config, parts);
-  const StepSizes sizes{.max_rows = config.max_num_batched_tokens,
-                        .max_sequences = config.max_num_seqs,
-                        .max_drafts = max_drafts,
-                        .context_limit = memory.context_limit};
+  StepSizes sizes{.max_rows = config.max_num_batched_tokens,
+                  .max_sequences = config.max_num_seqs,
+                  .max_drafts = max_drafts,
+                  .context_limit = 0};
+  const MemoryPlan memory = plan(config, parts, sizes, free_bytes(gpu));
+  sizes.context_limit = memory.context_limit;
   const SchedulerConfig scheduler{
       .num_pages = memory.num_pages,
       .context_limit = memory.context_limit,
@@ -82,6 +161,9 @@ std::unique_ptr<Engine> build_engine(const EngineConfig& config, const TokenFact
   auto runner = std::make_unique<Runner>(
       std::move(parts), sizes, memory.num_pages,
       VerifierOptions{.acceptance_length = config.acceptance_length, .draws = config.draft_draws});
+  if (!config.enforce_eager) {
+    capture_rounds(*runner, config, max_drafts);
+  }
   std::unique_ptr<SpecPolicy> policy;  // null: fixed, also until a cost table is measured
   if (config.spec_policy == SpecPolicyKind::kAuto && !config.cost_table.empty()) {
     policy = make_auto_policy(config.cost_table);

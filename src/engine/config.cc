@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "core/backend.h"
+
 namespace talon {
 
 std::vector<std::string> validate(const EngineConfig& config) {
@@ -35,6 +37,8 @@ std::vector<std::string> validate(const EngineConfig& config) {
   need(config.kv_cache_bytes >= 1, "kv-cache-bytes: must be at least 1");
   need(config.num_threads >= 0 && config.num_threads <= 1024,
        fmt::format("threads: {} is not in 0..1024", config.num_threads));
+  need(kHasCuda || config.device != DeviceChoice::kCuda,
+       "device: this program was built without CUDA");
   need(!config.cpu_path.has_value() || cpu_path_available(*config.cpu_path),
        "cpu-path: this processor does not run it");
   return faults;

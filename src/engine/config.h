@@ -20,6 +20,12 @@ enum class SchedulingPolicy : uint8_t {
   kPriority,  // lower priority first, a step of waiting counting 1/256 of a priority
 };
 
+enum class DeviceChoice : uint8_t {
+  kAuto,  // a GPU if this build has kernels for one and there is one, else the CPU
+  kCpu,
+  kCuda,
+};
+
 enum class SpecPolicyKind : uint8_t {
   kFixed,  // K drafts always
   kAuto,   // 0..K by cost and running acceptance
@@ -30,11 +36,13 @@ struct EngineConfig {
   std::filesystem::path draft_model_dir;         // an EAGLE-3 head; empty: no drafter at all
   int32_t num_speculative_tokens = 3;            // K, 0..7; 0 with a drafter still extends it
   ActivationType dtype = ActivationType::kBf16;  // activations and KV
-  int32_t max_model_len = 0;                     // prompt + output; 0: the checkpoint's limit
-  int32_t max_num_seqs = 64;                     // running sequences, 1..1024
-  int32_t max_num_batched_tokens = 512;          // rows of a step, at least max_num_seqs and K + 1
-  int32_t long_prefill_token_threshold = 0;      // rows one prompt may take per step; 0: no limit
-  bool enable_prefix_caching = true;             // requests share full pages of equal prefixes
+  DeviceChoice device = DeviceChoice::kAuto;
+  bool enforce_eager = false;                // on a GPU: no captured rounds
+  int32_t max_model_len = 0;                 // prompt + output; 0: the checkpoint's limit
+  int32_t max_num_seqs = 64;                 // running sequences, 1..1024
+  int32_t max_num_batched_tokens = 512;      // rows of a step, at least max_num_seqs and K + 1
+  int32_t long_prefill_token_threshold = 0;  // rows one prompt may take per step; 0: no limit
+  bool enable_prefix_caching = true;         // requests share full pages of equal prefixes
   SchedulingPolicy scheduling_policy = SchedulingPolicy::kFcfs;
   bool async_scheduling = false;  // plan a step while the one before runs; on the CPU, where a
                                   //   step runs inside `launch`, this only delays the results

@@ -20,12 +20,26 @@ int64_t tap_columns(const Model& model, const Drafter* drafter) {
   return drafter == nullptr ? 0 : std::ssize(drafter->taps()) * model.limits().hidden_size;
 }
 
+int64_t logit_bytes(const Model& model, const StepSizes& sizes) {
+  return int64_t{4} * sizes.max_logit_rows() * model.limits().vocab_size;
+}
+
+int64_t tap_bytes(const Model& model, const Drafter* drafter, const StepSizes& sizes) {
+  return dtype_bytes(activation_dtype(model.activation_type())) * sizes.max_rows *
+         tap_columns(model, drafter);
+}
+
 // Times of a round beside its end, which the last op takes.
 constexpr int32_t kStart = 0;
 constexpr int32_t kVerified = 1;
 constexpr int32_t kExtended = 2;
 
 }  // namespace
+
+int64_t Round::buffer_bytes(const Model& model, const Drafter* drafter, const StepSizes& sizes) {
+  return arena_bytes(model, drafter, sizes) + logit_bytes(model, sizes) +
+         tap_bytes(model, drafter, sizes);
+}
 
 Round::Round(const RoundParts& parts, const StepSizes& sizes, const VerifierOptions& options)
     : model_(parts.model),
@@ -35,11 +49,8 @@ Round::Round(const RoundParts& parts, const StepSizes& sizes, const VerifierOpti
       ring_(parts.ring),
       verifier_(sizes, parts.allowed, parts.sampler, options),
       arena_(arena_bytes(parts.model, parts.drafter, sizes), parts.state.device()),
-      logits_(int64_t{4} * sizes.max_logit_rows() * parts.model.limits().vocab_size,
-              parts.state.device()),
-      taps_(dtype_bytes(activation_dtype(parts.model.activation_type())) * sizes.max_rows *
-                tap_columns(parts.model, parts.drafter),
-            parts.state.device()),
+      logits_(logit_bytes(parts.model, sizes), parts.state.device()),
+      taps_(tap_bytes(parts.model, parts.drafter, sizes), parts.state.device()),
       features_(int64_t{4} * sizes.max_sequences * parts.model.limits().hidden_size,
                 parts.state.device()),
       integers_(int64_t{12} * sizes.max_sequences, parts.state.device()),

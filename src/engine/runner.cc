@@ -35,6 +35,21 @@ KvLayout joint_layout(const RunnerParts& parts) {
   return layout;
 }
 
+int64_t step_buffer_bytes(const RunnerParts& parts,
+                          const StepSizes& sizes,
+                          const VerifierOptions& options) {
+  const int64_t vocab_size = parts.model->limits().vocab_size;
+  const int64_t mask_bytes = 4 * ceil_div(vocab_size, 32);
+  const int64_t choices = sizes.max_choices();
+  const int64_t slots = sizes.max_sequences;
+  const bool keeps_laws = options.draws == DraftDraws::kOwn;
+  const int64_t laws = keeps_laws ? 4 * vocab_size * (choices + slots * sizes.max_drafts) : 0;
+  const int64_t sampler = slots * (4 * vocab_size + mask_bytes +
+                                   8 * (SamplerState::kMaxBiases + SamplerState::kMaxEndIds));
+  return Round::buffer_bytes(*parts.model, parts.drafter.get(), sizes) + choices * mask_bytes +
+         laws + sampler;
+}
+
 Runner::Runner(RunnerParts parts,
                const StepSizes& sizes,
                int32_t num_pages,
@@ -64,10 +79,10 @@ Runner::Runner(RunnerParts parts,
 
 // Each size runs once before it is captured, on nothing but padding: what a library or a kernel
 // does at its first call is then done.
-void Runner::capture(std::span<const int32_t> draft_counts) {
+int64_t Runner::capture(std::span<const int32_t> draft_counts) {
   TALON_CHECK(launched_.empty() && captured_.empty(), "captured in the middle of something");
   if (!parts_.executor->can_capture()) {
-    return;
+    return 0;
   }
   const auto run = [this] {
     round_.launch(stream_, StepPlan{}, builder_.make(stream_), num_launches_, kv_);
@@ -86,6 +101,7 @@ void Runner::capture(std::span<const int32_t> draft_counts) {
       captured_.push_back(key);
     }
   }
+  return std::ssize(captured_);
 }
 
 // The smallest captured round that holds the step; null: there is none.

@@ -35,6 +35,11 @@ struct RunnerParts {
 // The planes of target and drafter: what one page holds.
 KvLayout joint_layout(const RunnerParts& parts);
 
+// What a runner takes beside weights and pages, but for arrays of a few bytes a row.
+int64_t step_buffer_bytes(const RunnerParts& parts,
+                          const StepSizes& sizes,
+                          const VerifierOptions& options);
+
 class Runner {
  public:
   Runner(RunnerParts parts,
@@ -43,8 +48,8 @@ class Runner {
          const VerifierOptions& options = {});
 
   // Captures rounds of padded sizes with each of these numbers of drafts, in ascending order, so
-  // that steps of nothing but verifies are replays from now on. Where the device can: not the CPU.
-  void capture(std::span<const int32_t> draft_counts);
+  // that steps of nothing but verifies are replays from now on. How many: none on the CPU.
+  int64_t capture(std::span<const int32_t> draft_counts);
 
   void launch(const StepPlan& plan);
   StepResult wait();

@@ -113,7 +113,7 @@ bool Verifier::write_masks(Stream stream, const StepPlan& plan) {
     if (has_mask(row) && count > 0) {
       TALON_CHECK(std::ssize(row.masks) >= count * num_words, "{} mask words for {} rows of {}",
                   row.masks.size(), count, num_words);
-      copy_bytes(stream, masks_.row<int32_t>(first), row.masks.data(), 4 * count * num_words);
+      copy_bytes(stream, masks_.row<int32_t>(first), row.masks.data(), 4 * num_words * count);
       std::iota(host_mask_rows_.begin() + first, host_mask_rows_.begin() + first + count, first);
     }
     first += count;

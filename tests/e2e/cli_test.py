@@ -191,6 +191,7 @@ class GenerateTest(unittest.TestCase):
             ["--async-scheduling"],
             ["--scheduling-policy", "priority"],
             ["--max-queue-len", 1],
+            ["--device", "cpu", "--enforce-eager"],
         ):
             with self.subTest(flags=flags):
                 self.assertEqual(generate("--prompt", QUESTION, *flags)["token_ids"], expected)
@@ -393,6 +394,7 @@ class BadInputTest(unittest.TestCase):
             ["--num-speculative-tokens", 8],
             ["--num-speculative-tokens", -1],
             ["--dtype", "int3"],
+            ["--device", "tpu"],
             ["--method", "medusa"],
             ["--max-tokens", 0],
             ["--nonsense"],
