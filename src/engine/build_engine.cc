@@ -13,6 +13,7 @@
 #include "core/cuda/device.h"
 #include "core/thread_pool.h"
 #include "core/upload.h"
+#include "engine/choose_device.h"
 #include "engine/engine.h"
 #include "model/memory_plan.h"
 #include "model/registry.h"
@@ -21,18 +22,6 @@
 
 namespace talon {
 namespace {
-
-// The GPU to run on, if any. Only an explicit choice of one makes its absence a fault.
-std::optional<Device> find_gpu(DeviceChoice choice) {
-  if constexpr (kHasCuda) {
-    const bool wanted =
-        choice == DeviceChoice::kCuda || (choice == DeviceChoice::kAuto && cuda::num_devices() > 0);
-    if (wanted) {
-      return cuda_device(0);
-    }
-  }
-  return std::nullopt;
-}
 
 std::unique_ptr<Executor> make_executor(const EngineConfig& config, std::optional<Device> gpu) {
   if constexpr (kHasCuda) {
@@ -105,7 +94,7 @@ void check_end_tokens(const TokenFacts& tokens, int32_t vocab_size) {
 
 std::unique_ptr<Engine> build_engine(const EngineConfig& config, const TokenFacts& tokens) {
   RunnerParts parts;
-  const std::optional<Device> gpu = find_gpu(config.device);
+  const std::optional<Device> gpu = choose_gpu(config.device);
   parts.executor = make_executor(config, gpu);
   std::optional<Uploader> uploader;
   if (gpu.has_value()) {

@@ -7,6 +7,7 @@
 
 #include "core/cpu_path.h"
 #include "core/thread_pool.h"
+#include "engine/choose_device.h"
 #include "stream/spec_json.h"
 
 namespace talon {
@@ -69,10 +70,16 @@ Json completions_json(std::span<const Completion> completions, int32_t num_specu
 }
 
 std::string cpu_path_in_use(const EngineConfig& config) {
+  if (choose_gpu(config.device).has_value()) {
+    return "cuda";
+  }
   return std::string(cpu_path_name(config.cpu_path.value_or(detect_cpu_path())));
 }
 
 int32_t threads_in_use(const EngineConfig& config) {
+  if (choose_gpu(config.device).has_value()) {
+    return 1;
+  }
   return config.num_threads > 0 ? config.num_threads : num_usable_processors();
 }
 

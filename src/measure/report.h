@@ -20,7 +20,7 @@ Json completion_json(const Completion& completion, int32_t num_speculative_token
 // `choices` of such objects, each with its `index` first.
 Json completions_json(std::span<const Completion> completions, int32_t num_speculative_tokens);
 
-// What the settings come to on this machine.
+// What the settings come to on this machine: "cuda" and one thread on a GPU.
 std::string cpu_path_in_use(const EngineConfig& config);
 int32_t threads_in_use(const EngineConfig& config);
 int64_t peak_memory_bytes();  // of this process so far
