@@ -44,8 +44,9 @@ int64_t step_buffer_bytes(const RunnerParts& parts,
   const int64_t slots = sizes.max_sequences;
   const bool keeps_laws = options.draws == DraftDraws::kOwn;
   const int64_t laws = keeps_laws ? 4 * vocab_size * (choices + slots * sizes.max_drafts) : 0;
-  const int64_t sampler = slots * (4 * vocab_size + mask_bytes +
-                                   8 * (SamplerState::kMaxBiases + SamplerState::kMaxEndIds));
+  const int64_t sampler =
+      slots * (4 * vocab_size + mask_bytes +
+               int64_t{8} * (SamplerState::kMaxBiases + SamplerState::kMaxEndIds));
   return Round::buffer_bytes(*parts.model, parts.drafter.get(), sizes) + choices * mask_bytes +
          laws + sampler;
 }
