@@ -210,7 +210,8 @@ class StepMeter {
             .verify_ms = median(samples.verify),
             .extend_ms = median(samples.extend),
             .draft_ms = median(samples.draft),
-            .host_ms = median(samples.host)};
+            .host_ms = median(samples.host),
+            .mean_ms = trimmed_mean(samples.step)};
   }
 
   LocalModel& model_;
@@ -285,7 +286,7 @@ CostTable cost_table_of(std::span<const StepTimes> times) {
   for (const StepTimes& point : times) {
     const size_t row = place(table.num_sequences, point.num_sequences) * table.contexts.size() +
                        place(table.contexts, point.context);
-    table.step_ms[row * num_drafts + static_cast<size_t>(point.num_drafts)] = point.step_ms;
+    table.step_ms[row * num_drafts + static_cast<size_t>(point.num_drafts)] = point.mean_ms;
   }
   return table;
 }

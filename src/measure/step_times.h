@@ -33,6 +33,10 @@ struct StepTimes {
   double extend_ms = 0.0;
   double draft_ms = 0.0;
   double host_ms = 0.0;  // the rest: plan, building the batch, commit
+  // Of all of it the mean without a tenth at either end, for a cost table: beside other work a
+  // short step is seldom disturbed and a long one always, so that medians of the two do not
+  // compare.
+  double mean_ms = 0.0;
 };
 
 // For each context, number of sequences and 0..K drafts, in this order. The engine must be idle; it
