@@ -17,15 +17,15 @@
 namespace talon::test {
 
 inline const text::Tokenizer& api_tokenizer() {
-  static const text::Tokenizer tokenizer =
+  static const text::Tokenizer kTokenizer =
       text::Tokenizer::load(TALON_SOURCE_DIR "/models/talon-tiny");
-  return tokenizer;
+  return kTokenizer;
 }
 
 inline const text::ChatTemplate& api_template() {
-  static const text::ChatTemplate chat_template =
+  static const text::ChatTemplate kTemplate =
       text::ChatTemplate::load(TALON_SOURCE_DIR "/models/talon-tiny");
-  return chat_template;
+  return kTemplate;
 }
 
 // 4,096 ids as the model has logits, a context of 256 tokens, with grammars.

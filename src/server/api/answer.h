@@ -1,5 +1,6 @@
-// What all answers are made from: who answers, what the engine said of a choice, what is counted.
-// Values.
+// What all answers have in common. An answer is fed with what OutputProcessor gives of each choice,
+// and gives the frames of an event stream, or one body at the end. It decides by itself what a
+// frame is worth; its caller says when held text has waited long enough. One thread.
 #pragma once
 
 #include <cstdint>
@@ -48,6 +49,30 @@ struct UsageTimings {
   double ttft_s = 0.0;
   double tpot_s = 0.0;
   double latency_s = 0.0;
+};
+
+// Choices count from 0; with several prompts, choice j of prompt i is i * n + j.
+class Answer {
+ public:
+  virtual ~Answer() = default;
+
+  virtual void push(int32_t index, const ChoiceOutput& output) = 0;
+  // After the last push of that choice, once.
+  virtual void finish(int32_t index, const ChoiceEnd& end) = 0;
+  // The choice has all that the request wants: to be finished in the engine, reason kStop. What is
+  // pushed after that is dropped.
+  virtual bool wants_stop(int32_t /*index*/) const { return false; }
+
+  virtual bool is_done() const = 0;       // every choice is finished
+  virtual bool holds_text() const = 0;    // take_frames(true) would give something
+  virtual UsageCounts usage() const = 0;  // so far
+
+  // The frames that may go out now; with `all` also what is held for company. Once every choice is
+  // finished they end with the last frame of the protocol; empty after that.
+  virtual std::string take_frames(bool all) = 0;
+
+  // The whole answer, once it is done. Not together with take_frames.
+  virtual std::string body(const std::optional<UsageTimings>& timings) const = 0;
 };
 
 }  // namespace talon::server

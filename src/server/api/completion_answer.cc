@@ -179,7 +179,6 @@ CompletionAnswer::CompletionAnswer(const text::Tokenizer& tokenizer,
 }
 
 CompletionAnswer::~CompletionAnswer() = default;
-CompletionAnswer::CompletionAnswer(CompletionAnswer&&) noexcept = default;
 
 void CompletionAnswer::push(int32_t index, const ChoiceOutput& output) {
   if (output.tokens.empty()) {

@@ -23,6 +23,9 @@ inline SamplingSettings open_sampling() {
   return settings;
 }
 
+// Where chat answers put reasoning (--reasoning-field).
+enum class ReasoningField : uint8_t { kReasoningContent, kReasoning, kBoth };
+
 struct ApiContext {
   std::vector<std::string> model_names{};  // the first is the one shown; not empty
   const text::Tokenizer* tokenizer = nullptr;
@@ -33,6 +36,8 @@ struct ApiContext {
   std::optional<text::ReasoningTags> reasoning{};     // absent: nothing is split
   std::optional<text::ToolTokens> tool_tokens{};      // absent: tools are refused
   text::Dict template_variables{};                    // --default-chat-template-kwargs
+
+  ReasoningField reasoning_field = ReasoningField::kReasoningContent;
 
   int32_t max_n = 16;
   double request_timeout_s = 1800.0;

@@ -172,7 +172,7 @@ void Fields::fail(std::string_view code, std::string_view name, std::string mess
   fail_at(code, path_of(name), std::move(message));
 }
 
-void Fields::fail_at(std::string_view code, std::string path, std::string message) {
+void Fields::fail_at(std::string_view code, const std::string& path, std::string message) {
   if (!failed()) {
     *fault_ = bad_request(code, path, std::move(message));
   }

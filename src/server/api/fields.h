@@ -66,7 +66,7 @@ class Fields {
 
   void fail(std::string_view code, std::string_view name, std::string message);
   // Errors with a path below the field, like "stop[3]".
-  void fail_at(std::string_view code, std::string path, std::string message);
+  void fail_at(std::string_view code, const std::string& path, std::string message);
   void fail_type(std::string_view name, std::string_view expected);
 
   // Members that nothing asked for are an error.

@@ -20,6 +20,8 @@ struct GenerationCall {
   OutputSettings output{};
   // To be compiled, with one constraint a choice of every prompt.
   std::optional<text::GrammarSource> grammar{};
+  // The grammar begins after this token, which ends the reasoning; else at once.
+  std::optional<TokenId> grammar_begins_after{};
 
   std::string model{};  // the name that answers carry
   bool stream = false;

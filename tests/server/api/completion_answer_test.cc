@@ -46,7 +46,7 @@ TEST(CompletionAnswerTest, ABodyHasTextReasonAndUsage) {
   answer.push(0, {.tokens = tokens});
   answer.finish(0, {.reason = FinishReason::kLength, .cached_tokens = 2});
 
-  const Json body = parse_json(answer.body()).value();
+  const Json body = parse_json(answer.body({})).value();
   EXPECT_EQ(body.at("object"), "text_completion");
   EXPECT_EQ(body.at("model"), "tiny");
   EXPECT_EQ(body.at("choices").size(), 1U);
@@ -129,7 +129,7 @@ TEST(CompletionAnswerTest, EchoGivesThePromptWithItsLogprobsFirst) {
   answer.push(0, {.tokens = tokens, .prompt_logprobs = prompt_logprobs});
   answer.finish(0, {.reason = FinishReason::kLength});
 
-  const Json body = parse_json(answer.body()).value();
+  const Json body = parse_json(answer.body({})).value();
   const Json& choice = body.at("choices")[0];
   EXPECT_EQ(choice.at("text"), "a caf\u00e9") << "the token that the engine drew is left out";
   EXPECT_EQ(body.at("usage").at("completion_tokens"), 0);
@@ -172,7 +172,7 @@ TEST(CompletionAnswerTest, LogprobsOfAllFramesAreThoseOfTheBody) {
         add(frame.at("choices")[0]);
       }
     } else {
-      add(parse_json(answer.body()).value().at("choices")[0]);
+      add(parse_json(answer.body({})).value().at("choices")[0]);
     }
     shown.push_back(all);
   }
