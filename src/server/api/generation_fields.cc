@@ -138,6 +138,12 @@ void read_the_rest(Fields& fields) {
 
 }  // namespace
 
+bool is_served_model(std::string_view name, const ApiContext& context) {
+  const std::string_view wanted = without_slashes(name);
+  return std::any_of(context.model_names.begin(), context.model_names.end(),
+                     [wanted](const std::string& one) { return without_slashes(one) == wanted; });
+}
+
 void read_model(Fields& fields, const ApiContext& context, std::string& model) {
   model = context.model_names.front();
   std::string name = model;
@@ -145,16 +151,12 @@ void read_model(Fields& fields, const ApiContext& context, std::string& model) {
   if (fields.failed()) {
     return;
   }
-  const std::string_view wanted = without_slashes(name);
-  const bool is_served =
-      std::any_of(context.model_names.begin(), context.model_names.end(),
-                  [wanted](const std::string& one) { return without_slashes(one) == wanted; });
-  if (!is_served) {
+  if (!is_served_model(name, context)) {
     fields.fail("model_not_found", "model",
                 fmt::format("the model \"{}\" does not exist", printable(name)));
     return;
   }
-  model = std::string(wanted);
+  model = std::string(without_slashes(name));
 }
 
 std::optional<int64_t> read_max_tokens(Fields& fields, int64_t low) {

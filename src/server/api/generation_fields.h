@@ -17,6 +17,9 @@ void read_generation(Fields& fields,
                      const Arrival& arrival,
                      GenerationCall& call);
 
+// Whether it is one of the served names; slashes at the end do not count.
+bool is_served_model(std::string_view name, const ApiContext& context);
+
 // Also of other routes: an unknown name is an error with status 404.
 void read_model(Fields& fields, const ApiContext& context, std::string& model);
 
