@@ -32,6 +32,14 @@ find_path(talon_xxhash_include xxhash.h REQUIRED)
 add_library(talon_xxhash INTERFACE)
 target_include_directories(talon_xxhash SYSTEM INTERFACE ${talon_xxhash_include})
 
+# Boost.Asio and Boost.Beast are headers; TLS is OpenSSL's static library.
+find_path(talon_boost_include boost/beast.hpp REQUIRED)
+talon_static_library(talon_crypto openssl/crypto.h libcrypto.a)
+target_link_libraries(talon_crypto INTERFACE ${CMAKE_DL_LIBS})
+talon_static_library(talon_http openssl/ssl.h libssl.a)
+target_include_directories(talon_http SYSTEM INTERFACE ${talon_boost_include})
+target_link_libraries(talon_http INTERFACE talon_crypto)
+
 # xgrammar, for structured outputs: compiled from the archive that tools/fetch_sources.py brought,
 # or left out. Its warnings are its own.
 set(TALON_XGRAMMAR AUTO CACHE STRING "Structured outputs by xgrammar: AUTO (if fetched), ON or OFF")

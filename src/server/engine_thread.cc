@@ -1,0 +1,72 @@
+#include "server/engine_thread.h"
+
+#include <optional>
+#include <utility>
+
+namespace talon::server {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// An idle thread looks up this often, only to see whether it shall stop.
+constexpr std::chrono::milliseconds kIdleWait(100);
+
+}  // namespace
+
+EngineThread::EngineThread(Engine& engine, size_t max_tasks, std::function<void()> notify)
+    : engine_(engine),
+      tasks_(max_tasks),
+      notify_(std::move(notify)),
+      thread_([this](const std::stop_token& stop) { run(stop); }) {}
+
+EngineThread::~EngineThread() {
+  thread_.request_stop();
+  tasks_.close();
+}
+
+bool EngineThread::post(Task task) { return tasks_.try_push(std::move(task)); }
+
+Clock::duration EngineThread::stalled_for() const {
+  const int64_t since = busy_since_ns_.load(std::memory_order_relaxed);
+  if (since == 0) {
+    return Clock::duration::zero();
+  }
+  return Clock::now() - Clock::time_point(std::chrono::nanoseconds(since));
+}
+
+void EngineThread::mark(bool is_busy) {
+  const auto now = std::chrono::nanoseconds(Clock::now().time_since_epoch());
+  busy_since_ns_.store(is_busy ? now.count() : 0, std::memory_order_relaxed);
+}
+
+bool EngineThread::run_tasks() {
+  bool any = false;
+  while (std::optional<Task> task = tasks_.try_pop()) {
+    (*task)(engine_);
+    any = true;
+  }
+  return any;
+}
+
+void EngineThread::run(const std::stop_token& stop) {
+  while (!stop.stop_requested()) {
+    mark(true);
+    const bool had_tasks = run_tasks();
+    const bool has_work = engine_.scheduler().has_work();
+    if (has_work) {
+      (void)engine_.step();
+    }
+    if (had_tasks || has_work) {
+      notify_();
+      continue;
+    }
+    mark(false);
+    if (std::optional<Task> task = tasks_.pop_until(Clock::now() + kIdleWait)) {
+      mark(true);
+      (*task)(engine_);
+      notify_();
+    }
+  }
+}
+
+}  // namespace talon::server
