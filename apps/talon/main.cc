@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,14 +37,8 @@ std::vector<std::string> normalised_arguments(int argc, char** argv) {
 void set_log_level_from_environment() {
   const char* value = std::getenv("TALON_LOG");
   const std::string_view name = value == nullptr ? "" : value;
-  if (name == "debug") {
-    talon::set_log_level(talon::LogLevel::kDebug);
-  } else if (name == "info") {
-    talon::set_log_level(talon::LogLevel::kInfo);
-  } else if (name == "error") {
-    talon::set_log_level(talon::LogLevel::kError);
-  } else if (name == "off") {
-    talon::set_log_level(talon::LogLevel::kOff);
+  if (const std::optional<talon::LogLevel> level = talon::parse_log_level(name)) {
+    talon::set_log_level(*level);
   }
 }
 
@@ -55,6 +50,7 @@ int run(int argc, char** argv) {
   talon::register_eval(app);
   talon::register_bench(app);
   talon::register_inspect(app);
+  talon::register_serve(app);
   try {
     app.parse(normalised_arguments(argc, argv));
     return 0;

@@ -1,5 +1,6 @@
 #include "base/log.h"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -19,6 +20,12 @@ constexpr std::array<std::string_view, 5> kNames = {"debug", "info", "warn", "er
 void set_log_level(LogLevel level) { g_level.store(level, std::memory_order_relaxed); }
 
 LogLevel log_level() { return g_level.load(std::memory_order_relaxed); }
+
+std::optional<LogLevel> parse_log_level(std::string_view name) {
+  const auto* found = std::ranges::find(kNames, name);
+  return found == kNames.end() ? std::nullopt
+                               : std::optional(static_cast<LogLevel>(found - kNames.begin()));
+}
 
 void log_line(LogLevel level, std::string_view component, std::string_view text) {
   using Clock = std::chrono::system_clock;

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -13,6 +14,8 @@ enum class LogLevel { kDebug, kInfo, kWarn, kError, kOff };
 
 void set_log_level(LogLevel level);
 LogLevel log_level();
+// Of "debug", "info", "warn", "error" or "off".
+std::optional<LogLevel> parse_log_level(std::string_view name);
 void log_line(LogLevel level, std::string_view component, std::string_view text);
 
 template <class... Args>

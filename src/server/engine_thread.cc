@@ -34,6 +34,27 @@ Clock::duration EngineThread::stalled_for() const {
   return Clock::now() - Clock::time_point(std::chrono::nanoseconds(since));
 }
 
+EngineSnapshot EngineThread::snapshot() const {
+  const std::lock_guard lock(snapshot_mutex_);
+  return snapshot_;
+}
+
+void EngineThread::publish() {
+  const Scheduler& scheduler = engine_.scheduler();
+  const PagePool& pool = scheduler.pool();
+  const EngineSnapshot now{.num_running = scheduler.num_running(),
+                           .num_waiting = scheduler.num_waiting(),
+                           .num_pages = pool.num_pages() - 1,
+                           .num_free_pages = pool.num_free(),
+                           .num_cached_pages = pool.num_cached(),
+                           .scheduler = scheduler.stats()};
+  {
+    const std::lock_guard lock(snapshot_mutex_);
+    snapshot_ = now;
+  }
+  notify_();
+}
+
 void EngineThread::mark(bool is_busy) {
   const auto now = std::chrono::nanoseconds(Clock::now().time_since_epoch());
   busy_since_ns_.store(is_busy ? now.count() : 0, std::memory_order_relaxed);
@@ -49,6 +70,7 @@ bool EngineThread::run_tasks() {
 }
 
 void EngineThread::run(const std::stop_token& stop) {
+  publish();
   while (!stop.stop_requested()) {
     mark(true);
     const bool had_tasks = run_tasks();
@@ -57,14 +79,14 @@ void EngineThread::run(const std::stop_token& stop) {
       (void)engine_.step();
     }
     if (had_tasks || has_work) {
-      notify_();
+      publish();
       continue;
     }
     mark(false);
     if (std::optional<Task> task = tasks_.pop_until(Clock::now() + kIdleWait)) {
       mark(true);
       (*task)(engine_);
-      notify_();
+      publish();
     }
   }
 }

@@ -10,12 +10,23 @@
 #include <chrono>
 #include <cstddef>
 #include <functional>
+#include <mutex>
 #include <thread>
 
 #include "base/bounded_queue.h"
 #include "engine/engine.h"
 
 namespace talon::server {
+
+// The numbers of the engine after a turn of its thread.
+struct EngineSnapshot {
+  int32_t num_running = 0;
+  int32_t num_waiting = 0;
+  int32_t num_pages = 0;  // that sequences may have
+  int32_t num_free_pages = 0;
+  int32_t num_cached_pages = 0;  // free ones whose contents are kept
+  SchedulerStats scheduler{};
+};
 
 class EngineThread {
  public:
@@ -30,6 +41,9 @@ class EngineThread {
   // False if too many tasks wait. From any thread.
   [[nodiscard]] bool post(Task task);
 
+  // From any thread.
+  EngineSnapshot snapshot() const;
+
   // How long there has been work without a step or task ending; zero without work. From any
   // thread.
   std::chrono::steady_clock::duration stalled_for() const;
@@ -37,11 +51,15 @@ class EngineThread {
  private:
   void run(const std::stop_token& stop);
   bool run_tasks();
+  void publish();
   void mark(bool is_busy);
 
   Engine& engine_;
   BoundedQueue<Task> tasks_;
   std::function<void()> notify_;
+  // A scrape of metrics reads it without waiting for the engine; held for a copy only.
+  mutable std::mutex snapshot_mutex_;
+  EngineSnapshot snapshot_;
   std::atomic<int64_t> busy_since_ns_{0};  // of the steady clock; 0: idle
   std::jthread thread_;                    // last: it uses the others
 };

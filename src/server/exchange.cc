@@ -17,6 +17,7 @@ void Exchange::begin(HttpReply head) {
   has_begun_ = true;
   is_streamed_ = true;
   head_ = std::move(head);
+  head_.headers.insert(head_.headers.end(), more_headers_.begin(), more_headers_.end());
   const std::string body = std::exchange(head_.body, {});
   write(body);
 }
@@ -36,17 +37,13 @@ void Exchange::write(std::string_view bytes) {
 
 void Exchange::end() {
   if (!is_over()) {
-    state_ = State::kEnded;
-    on_gone_ = nullptr;
-    ready();
+    over(State::kEnded);
   }
 }
 
 void Exchange::cut() {
   if (!is_over()) {
-    state_ = State::kCut;
-    on_gone_ = nullptr;
-    ready();
+    over(State::kCut);
   }
 }
 
@@ -56,17 +53,24 @@ std::string Exchange::take() {
 }
 
 void Exchange::client_left() {
-  if (state_ == State::kGone) {
-    return;
-  }
-  state_ = State::kGone;
+  const bool was_open = state_ == State::kOpen;
+  const std::function<void()> gone = std::exchange(on_gone_, nullptr);
+  over(State::kGone);
   unsent_.clear();
   num_in_write_ = 0;
-  ready();
-  // What it holds may hold this exchange.
-  if (const std::function<void()> callback = std::exchange(on_gone_, nullptr)) {
+  if (was_open && gone) {
+    gone();
+  }
+}
+
+// The callbacks may hold what holds this exchange: none outlives the end.
+void Exchange::over(State state) {
+  state_ = state;
+  on_gone_ = nullptr;
+  if (const std::function<void()> callback = std::exchange(on_over_, nullptr)) {
     callback();
   }
+  ready();
 }
 
 void Exchange::ready() {

@@ -41,6 +41,10 @@ class Exchange {
   size_t num_written_bytes() const { return num_written_; }  // of the body, by the handler
 
   void on_gone(std::function<void()> callback) { on_gone_ = std::move(callback); }
+  // Called once when the answer has ended, whichever way.
+  void on_over(std::function<void()> callback) { on_over_ = std::move(callback); }
+  // Headers that the answer gets besides its own.
+  void add_headers(HttpHeaders headers) { more_headers_ = std::move(headers); }
 
   // The connection's side -----------------------------------------------------------------------
 
@@ -57,6 +61,7 @@ class Exchange {
  private:
   enum class State { kOpen, kEnded, kCut, kGone };
 
+  void over(State state);
   void ready();
 
   HttpRequest request_;
@@ -67,7 +72,9 @@ class Exchange {
   bool has_begun_ = false;
   bool is_streamed_ = false;
   State state_ = State::kOpen;
+  HttpHeaders more_headers_;
   std::function<void()> on_gone_;
+  std::function<void()> on_over_;
   std::function<void()> on_ready_;
 };
 

@@ -30,8 +30,7 @@ tcp::endpoint resolve(asio::io_context& io, const HttpServerOptions& options) {
 }
 
 [[noreturn]] void fail_tls(const char* flag, const std::string& file, const SystemError& error) {
-  throw Error(ErrorCode::kInvalidArgument,
-              fmt::format("{} {}: {}", flag, file, error.message()));
+  throw Error(ErrorCode::kInvalidArgument, fmt::format("{} {}: {}", flag, file, error.message()));
 }
 
 std::unique_ptr<asio::ssl::context> tls_context(const HttpServerOptions& options) {

@@ -91,7 +91,9 @@ void trace_steps(Engine& engine, const std::string& file) {
 LocalModel open_local_model(const EngineConfig& config) {
   LocalModel model;
   model.tokenizer = std::make_unique<text::Tokenizer>(text::Tokenizer::load(config.model_dir));
-  model.engine = build_engine(config, token_facts(*model.tokenizer, config.model_dir));
+  const TokenFacts facts = token_facts(*model.tokenizer, config.model_dir);
+  model.engine = build_engine(config, facts);
+  model.end_token_ids = facts.end_token_ids;
   model.synthetic_acceptance = config.acceptance_length > 0.0;
   if (!config.trace_file.empty()) {
     trace_steps(*model.engine, config.trace_file);

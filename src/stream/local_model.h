@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "engine/config.h"
 #include "engine/engine.h"
@@ -15,6 +16,7 @@ namespace talon {
 struct LocalModel {
   std::unique_ptr<text::Tokenizer> tokenizer;
   std::unique_ptr<Engine> engine;
+  std::vector<TokenId> end_token_ids;  // end an answer
   bool synthetic_acceptance = false;  // acceptance is forced: what it says means nothing
 };
 

@@ -8,14 +8,21 @@
 namespace talon {
 
 OutputProcessor::OutputProcessor(const text::Tokenizer& tokenizer,
-                                 Engine& engine,
+                                 Finish finish,
                                  Submission submission,
                                  const OutputSettings& settings)
-    : engine_(engine),
+    : finish_request_(std::move(finish)),
       submission_(std::move(submission)),
       detokenizer_(tokenizer, settings.skip_special_tokens),
       scanner_(settings.stop, settings.include_stop),
       min_tokens_(settings.min_tokens) {}
+
+OutputProcessor::OutputProcessor(const text::Tokenizer& tokenizer,
+                                 Engine& engine,
+                                 Submission submission,
+                                 const OutputSettings& settings)
+    : OutputProcessor(
+          tokenizer, [&engine](SeqId id) { engine.finish(id); }, std::move(submission), settings) {}
 
 std::vector<TextSegment> OutputProcessor::drain() {
   std::vector<TextSegment> out;
@@ -61,7 +68,7 @@ void OutputProcessor::take(const TokenEvent& event, std::vector<OutputToken>& ou
   if (stopped) {
     release_rest(out);
     finish_ = FinishReason::kStop;
-    engine_.finish(submission_.id);
+    finish_request_(submission_.id);
   } else if (event.finish.has_value()) {
     end(*event.finish, out);
   }

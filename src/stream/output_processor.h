@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -45,7 +46,15 @@ struct OutputToken {
 
 class OutputProcessor {
  public:
+  // Ends a request whose text is complete. For readers on another thread than the engine's.
+  using Finish = std::function<void(SeqId)>;
+
   // References must outlive the processor.
+  OutputProcessor(const text::Tokenizer& tokenizer,
+                  Finish finish,
+                  Submission submission,
+                  const OutputSettings& settings);
+  // On the engine's thread.
   OutputProcessor(const text::Tokenizer& tokenizer,
                   Engine& engine,
                   Submission submission,
@@ -81,7 +90,7 @@ class OutputProcessor {
     size_t held_bytes = 0;
   };
 
-  Engine& engine_;
+  Finish finish_request_;
   Submission submission_;
   text::Detokenizer detokenizer_;
   text::StopScanner scanner_;

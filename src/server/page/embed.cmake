@@ -1,5 +1,5 @@
-# talon_embed_page(TARGET FILE...) writes page_bytes.h, where each file of the chat page is a
-# string_view: app.js is kPageAppJs. Runs at configure time, again when a file changes.
+# talon_embed_page(TARGET FILE...) defines the strings of page_bytes.h: app.js is kPageAppJs. Runs
+# at configure time, again when a file changes.
 function(talon_capitalise word out)
   string(SUBSTRING ${word} 0 1 first)
   string(SUBSTRING ${word} 1 -1 rest)
@@ -9,8 +9,7 @@ endfunction()
 
 function(talon_embed_page target)
   set(folder ${CMAKE_CURRENT_SOURCE_DIR}/page)
-  set(header "// Made from the files of src/server/page.\n#pragma once\n\n#include <string_view>\n\n")
-  string(APPEND header "namespace talon::server {\n\n")
+  set(source "#include \"server/page/page_bytes.h\"\n\nnamespace talon::server {\n\n")
   foreach(file IN LISTS ARGN)
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${folder}/${file})
     string(REPLACE "." ";" parts ${file})
@@ -21,11 +20,11 @@ function(talon_embed_page target)
     endforeach()
     file(READ ${folder}/${file} bytes HEX)
     string(REGEX REPLACE "(..)" "'\\\\x\\1'," bytes "${bytes}")
-    string(APPEND header "inline constexpr char ${name}Bytes[] = {${bytes}};\n"
-      "inline constexpr std::string_view ${name}(${name}Bytes, sizeof ${name}Bytes);\n\n")
+    string(APPEND source "static constexpr char ${name}Bytes[] = {${bytes}};\n"
+      "constinit const std::string_view ${name}(${name}Bytes, sizeof ${name}Bytes);\n\n")
   endforeach()
-  string(APPEND header "}  // namespace talon::server\n")
-  set(include ${CMAKE_CURRENT_BINARY_DIR}/include)
-  file(CONFIGURE OUTPUT ${include}/server/page/page_bytes.h CONTENT "${header}" @ONLY)
-  target_include_directories(${target} PRIVATE ${include})
+  string(APPEND source "}  // namespace talon::server\n")
+  set(output ${CMAKE_CURRENT_BINARY_DIR}/page_bytes.cc)
+  file(CONFIGURE OUTPUT ${output} CONTENT "${source}" @ONLY)
+  target_sources(${target} PRIVATE ${output})
 endfunction()

@@ -10,7 +10,8 @@ namespace {
 
 constexpr std::string_view kScript = "text/javascript; charset=utf-8";
 
-constexpr std::array kFiles = {
+// Made before main from strings that are constant by then.
+const std::array kFiles = {
     PageFile{"/", "text/html; charset=utf-8", kPageIndexHtml},
     PageFile{"/page/style.css", "text/css; charset=utf-8", kPageStyleCss},
     PageFile{"/page/app.js", kScript, kPageAppJs},

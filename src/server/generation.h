@@ -1,0 +1,96 @@
+// Requests that generate, from their admission to the last byte of their answer. Lives on the io
+// thread; the engine is reached by tasks for its thread.
+//
+// `start` submits all prompts of a request, or none of them. `pump` moves what the engine made to
+// the clients: it is called after each step. `tick` is called some times a second: held text whose
+// time has come goes out, and deadlines act. A client that leaves, is too slow or asks for too long
+// has its sequences cancelled, so that their pages are free again.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "server/api/answer.h"
+#include "server/api/error.h"
+#include "server/engine_thread.h"
+#include "server/exchange.h"
+#include "server/metrics.h"
+#include "stream/output_processor.h"
+#include "text/tokenizer.h"
+
+namespace talon::server {
+
+// How a route tells that a request failed.
+struct ErrorShape {
+  std::string (*body)(const ApiError&) = error_body;
+  std::string (*frame)(const ApiError&) = error_frame;  // ends a stream
+};
+
+struct GenerationRequest {
+  std::vector<Request> requests{};  // one a prompt
+  OutputSettings output{};
+  bool stream = false;
+  std::chrono::steady_clock::time_point deadline{};
+  std::shared_ptr<const void> call{};  // what the answer refers to
+  std::unique_ptr<Answer> answer{};
+  ErrorShape errors{};
+};
+
+struct GenerationOptions {
+  std::chrono::milliseconds max_delay{100};      // text is held no longer
+  std::chrono::milliseconds header_delay{5000};  // then a stream begins without a token
+  std::chrono::milliseconds stall_timeout{30'000};
+  size_t stream_buffer_bytes = size_t{1024} * 1024;
+  bool usage_timings = false;
+};
+
+class Generations {
+ public:
+  using PostToIo = std::function<void(std::function<void()>)>;
+
+  // References must outlive all tasks posted by this object.
+  Generations(const text::Tokenizer& tokenizer,
+              EngineThread& engine,
+              Metrics& metrics,
+              const GenerationOptions& options,
+              PostToIo post_to_io);
+  ~Generations();
+  Generations(const Generations&) = delete;
+  Generations& operator=(const Generations&) = delete;
+
+  void start(std::shared_ptr<Exchange> exchange, GenerationRequest request);
+  void pump();
+  void tick(std::chrono::steady_clock::time_point now);
+  // Ends every answer with this error.
+  void fail_all(const ApiError& error);
+  // False if no request with this id runs.
+  bool abort(std::string_view request_id);
+
+  size_t num_active() const { return active_.size(); }
+
+ private:
+  class Generation;
+
+  void admit(const std::shared_ptr<Exchange>& exchange,
+             GenerationRequest&& request,
+             std::vector<Submission>&& submissions);
+  // Both try again if the engine has too many tasks.
+  void finish(SeqId id);
+  void cancel(const std::vector<SeqId>& ids);
+  void end(Generation& generation);
+
+  const text::Tokenizer& tokenizer_;
+  EngineThread& engine_;
+  Metrics& metrics_;
+  GenerationOptions options_;
+  PostToIo post_to_io_;
+  OutputProcessor::Finish finish_;
+  std::vector<std::shared_ptr<Generation>> active_;
+};
+
+}  // namespace talon::server

@@ -1,0 +1,61 @@
+// The server of one model: HTTP in front, the engine behind, and the routes between them.
+//
+// `run` makes the calling thread the io thread and returns when the server has drained: after
+// `drain`, or the first SIGINT or SIGTERM; a second one cuts what still runs. The engine runs on a
+// thread of its own, requests are read on another.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "server/api/answer.h"
+#include "server/api/context.h"
+#include "server/generation.h"
+#include "server/http_server.h"
+#include "stream/local_model.h"
+
+namespace talon::server {
+
+struct ServiceOptions {
+  std::vector<std::string> api_keys{};         // none: everybody may ask
+  std::vector<std::string> allowed_origins{};  // of other pages (CORS); "*": all
+  bool has_page = true;
+  bool metrics_are_public = false;
+  bool vllm_metrics = false;
+  bool access_log = true;
+  bool always_usage = false;
+  CoalesceLimits coalesce{};
+  GenerationOptions generation{};
+  std::chrono::milliseconds grammar_timeout{2000};
+  std::chrono::milliseconds shutdown_timeout{60'000};
+  // Work without progress for so long: `on_stall` is called, once, on the io thread.
+  std::chrono::milliseconds watchdog_timeout{60'000};
+  std::function<void()> on_stall{};
+  std::string server_info = "{}";  // JSON of /server_info: resolved settings without secrets
+};
+
+class Service {
+ public:
+  // Binds the port: throws Error. `model` must outlive the service, and nobody else may use it.
+  Service(LocalModel& model,
+          const ApiContext& context,
+          const ServiceOptions& options,
+          const HttpServerOptions& http);
+  ~Service();
+  Service(const Service&) = delete;
+  Service& operator=(const Service&) = delete;
+
+  uint16_t port() const;
+  void run();
+  void drain();  // from any thread
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace talon::server
