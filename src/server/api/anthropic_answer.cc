@@ -13,7 +13,7 @@
 namespace talon::server {
 namespace {
 
-std::string event(const char* type, Json data) {
+std::string event(const char* type, const Json& data) {
   Json json = {{"type", type}};
   json.update(data);
   return std::string("event: ") + type + "\n" + data_frame(json);
