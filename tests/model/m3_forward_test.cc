@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "model/minimax_m3/m3_model.h"
+#include "ops/moe_experts.h"
 #include "oracle/m3_oracle.h"
 #include "support/checkpoint_reader.h"
 #include "support/golden.h"
@@ -275,6 +276,8 @@ INSTANTIATE_TEST_SUITE_P(Formats,
                          [](const auto& param) { return param.param.name; });
 
 TEST(M3ScratchTest, TheBoundHoldsAndIsTight) {
+  // Room for the lists of the CUDA kernels, which the CPU leaves empty.
+  constexpr double kLists = 2048.0 + 4.0 * static_cast<double>(ops::kCudaMoeListInts);
   test::TargetOptions moe{.with_tokenizer = false};
   test::TargetOptions dense{.with_tokenizer = false};
   dense.config.moe_layers.assign(6, 0);
@@ -291,7 +294,7 @@ TEST(M3ScratchTest, TheBoundHoldsAndIsTight) {
 
         // The arena has the size of the bound, so a forward pass that needs more aborts.
         EXPECT_LE(static_cast<double>(driver.last_bound()),
-                  1.2 * static_cast<double>(driver.last_scratch()) + 1024.0)
+                  1.2 * static_cast<double>(driver.last_scratch()) + kLists)
             << num_rows << " rows";
         if (options.config.moe_layers == dense.config.moe_layers) {
           EXPECT_EQ(driver.last_scratch(), driver.last_bound()) << num_rows << " rows";
