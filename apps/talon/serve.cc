@@ -241,6 +241,7 @@ void serve(const ServeFlags& flags) {
   }
   const server::ApiContext context =
       api_context(flags, config, model, chat_template ? &*chat_template : nullptr);
+  options.version = TALON_VERSION;
   options.server_info = Json{{"version", TALON_VERSION},
                              {"model", context.model_names.front()},
                              {"max_model_len", context.context_limit},

@@ -124,7 +124,6 @@ std::unique_ptr<Engine> build_engine(const EngineConfig& config, const TokenFact
     to->finish();
     uploader.reset();
   }
-
   const int32_t max_drafts = parts.drafter == nullptr ? 0 : config.num_speculative_tokens;
   StepSizes sizes{.max_rows = config.max_num_batched_tokens,
                   .max_sequences = config.max_num_seqs,

@@ -36,7 +36,7 @@ ApiError deadline_error() {
 }
 
 void refuse(Exchange& exchange, const ErrorShape& shape, const ApiError& error) {
-  HttpReply reply{.status = error.status, .body = shape.body(error)};
+  HttpReply reply{.status = error.status, .body = shape.body(error, exchange.request().id)};
   if (error.status == 429 || error.status == 503) {
     reply.headers.emplace_back("retry-after", "1");
   }
@@ -211,7 +211,7 @@ void Generations::Generation::fail(const ApiError& error) {
     refuse(*exchange_, request_.errors, error);
     return;
   }
-  exchange_->write(request_.errors.frame(error));
+  exchange_->write(request_.errors.frame(error, exchange_->request().id));
   exchange_->cut();
 }
 

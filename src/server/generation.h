@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "server/api/answer.h"
@@ -25,10 +26,13 @@
 
 namespace talon::server {
 
-// How a route tells that a request failed.
+// How a route tells that a request failed. The default is OpenAI's.
 struct ErrorShape {
-  std::string (*body)(const ApiError&) = error_body;
-  std::string (*frame)(const ApiError&) = error_frame;  // ends a stream
+  std::string (*body)(const ApiError& error, std::string_view request_id) =
+      [](const ApiError& error, std::string_view) { return error_body(error); };
+  // Ends a stream.
+  std::string (*frame)(const ApiError& error, std::string_view request_id) =
+      [](const ApiError& error, std::string_view) { return error_frame(error); };
 };
 
 struct GenerationRequest {

@@ -35,6 +35,7 @@ struct ServiceOptions {
   // Work without progress for so long: `on_stall` is called, once, on the io thread.
   std::chrono::milliseconds watchdog_timeout{60'000};
   std::function<void()> on_stall{};
+  std::string version{};
   std::string server_info = "{}";  // JSON of /server_info: resolved settings without secrets
 };
 

@@ -15,6 +15,7 @@
 
 #include "base/json.h"
 #include "support/http_client.h"
+#include "support/running_service.h"
 #include "text/grammar.h"
 
 namespace talon::server {
@@ -24,48 +25,11 @@ using test::http_get;
 using test::http_post;
 using test::HttpAnswer;
 using test::HttpClient;
+using test::RunningService;
 using testing::HasSubstr;
 using testing::Not;
 
 constexpr const char* kPrompt = "Question: Tom has 3 apples and buys 4 more.\\nAnswer:";
-
-LocalModel open_model(int32_t max_queue_len = 64) {
-  EngineConfig config;
-  config.model_dir = "models/talon-tiny";
-  config.draft_model_dir = "models/talon-tiny-eagle3";
-  config.max_model_len = 2048;
-  config.max_num_seqs = 4;
-  config.max_queue_len = max_queue_len;
-  return open_local_model(config);
-}
-
-// A service on a thread of its own, until the end of the test.
-class RunningService {
- public:
-  explicit RunningService(ServiceOptions options = {}, int32_t max_queue_len = 64)
-      : model_(open_model(max_queue_len)) {
-    ApiContext context;
-    context.model_names = {"tiny", "models/talon-tiny"};
-    context.tokenizer = model_.tokenizer.get();
-    context.vocab_size = model_.engine->runner().model().limits().vocab_size;
-    context.context_limit = model_.engine->context_limit();
-    HttpServerOptions http;
-    http.host = "127.0.0.1";
-    http.port = 0;
-    options.access_log = false;
-    service_ = std::make_unique<Service>(model_, context, options, http);
-    thread_ = std::jthread([this] { service_->run(); });
-  }
-  ~RunningService() { service_->drain(); }
-
-  uint16_t port() const { return service_->port(); }
-  Service& operator*() { return *service_; }
-
- private:
-  LocalModel model_;
-  std::unique_ptr<Service> service_;
-  std::jthread thread_;
-};
 
 std::string completion(const std::string& more) {
   return fmt::format(R"({{"prompt":"{}","temperature":0{}}})", kPrompt, more);
@@ -193,36 +157,6 @@ TEST(ServiceTest, ADeadlineEndsARequest) {
   EXPECT_THAT(streamed.body, HasSubstr("deadline_exceeded"));
   EXPECT_THAT(streamed.body, Not(HasSubstr("[DONE]")));
   EXPECT_FALSE(streamed.is_whole);
-}
-
-TEST(ServiceTest, KeysGuardAllButHealthAndThePage) {
-  ServiceOptions options;
-  options.api_keys = {"secret"};
-  RunningService service(options);
-  const uint16_t port = service.port();
-
-  for (const char* path : {"/health", "/health/live", "/ready", "/", "/page/app.js"}) {
-    EXPECT_EQ(http_get(port, path).status, 200) << path;
-  }
-  for (const char* path : {"/metrics", "/debug/mtp_stats", "/server_info", "/no/such/path"}) {
-    EXPECT_EQ(http_get(port, path).status, 401) << path;
-    EXPECT_NE(http_get(port, path, "Authorization: Bearer secret\r\n").status, 401) << path;
-  }
-  const HttpAnswer refused = http_post(port, "/v1/completions", completion(""));
-  EXPECT_EQ(refused.status, 401);
-  EXPECT_THAT(refused.body, HasSubstr("invalid_api_key"));
-}
-
-TEST(ServiceTest, PathsAndMethodsThatAreNotThere) {
-  RunningService service;
-
-  const HttpAnswer path = http_get(service.port(), "/v2/completions");
-  const HttpAnswer method = http_get(service.port(), "/v1/completions");
-
-  EXPECT_EQ(path.status, 404);
-  EXPECT_THAT(path.body, HasSubstr("not_found"));
-  EXPECT_EQ(method.status, 405);
-  EXPECT_EQ(method.headers.at("allow"), "POST");
 }
 
 TEST(ServiceTest, AnswersCanBeConstrained) {

@@ -1,0 +1,89 @@
+// The inside of a Service, shared by service.cc (life, admission) and service_routes.cc (routes).
+#pragma once
+
+#include <chrono>
+#include <ctime>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "server/access.h"
+#include "server/api/generation_call.h"
+#include "server/engine_thread.h"
+#include "server/generation.h"
+#include "server/metrics.h"
+#include "server/router.h"
+#include "server/service.h"
+#include "server/worker.h"
+#include "text/grammar.h"
+
+namespace talon::server {
+
+using ExchangePtr = std::shared_ptr<Exchange>;
+
+// A request that was read, with the answer that refers to it.
+struct Prepared {
+  std::shared_ptr<const GenerationCall> call{};
+  std::unique_ptr<Answer> answer{};
+};
+using Reading = std::variant<Prepared, ApiError>;
+
+HttpReply error_reply(const ErrorShape& shape, const ApiError& error, std::string_view request_id);
+
+struct Service::State {
+  State(LocalModel& given_model,
+        const ApiContext& given_context,
+        ServiceOptions given_options,
+        const HttpServerOptions& http_options);
+
+  void add_routes();
+  void add_generation_routes();
+  void add_text_routes();
+  void add_status_routes();
+  void add_admin_routes();
+  void add_page_routes();
+  void add_health_routes();
+  void handle(const ExchangePtr& exchange);
+  void watch(const ExchangePtr& exchange, const std::string& route);
+  // Reads the request on the worker, submits it to the engine, and lets the answer run.
+  void generate(const ExchangePtr& exchange,
+                const std::string& id_prefix,
+                const ErrorShape& errors,
+                std::function<Reading(std::string, AnswerHead)> read);
+  // Answers with what the worker makes of the body.
+  void answer_on_worker(const ExchangePtr& exchange,
+                        const ErrorShape& errors,
+                        std::function<std::variant<std::string, ApiError>(std::string)> make);
+  std::variant<GenerationRequest, ApiError> to_generation(Prepared&& prepared);
+  std::optional<ApiError> constrain(const GenerationCall& call, std::vector<Request>& requests);
+  AnswerHead answer_head(const HttpRequest& request, const std::string& id_prefix) const;
+  std::string stall_reason() const;
+  std::string metrics_text() const;
+  std::string mtp_stats() const;
+  std::string cache_stats() const;
+  void on_signal();
+  void begin_drain();
+  void check_progress();
+
+  LocalModel& model;
+  ApiContext context;
+  ServiceOptions options;
+  Access access;
+  Router router;
+  Metrics metrics;
+  std::optional<text::GrammarCompiler> grammars;
+  HttpServer http;
+  EngineThread engine;
+  Generations generations;
+  int64_t start_time = std::time(nullptr);  // seconds since 1970
+  int num_signals = 0;
+  bool has_stalled = false;
+  std::chrono::steady_clock::time_point drain_deadline =
+      std::chrono::steady_clock::time_point::max();
+  Worker worker;  // last: its tasks use the others
+};
+
+}  // namespace talon::server
