@@ -237,6 +237,7 @@ TEST(ChatAnswerTest, EveryTokenHasItsLogprobOnceAlsoThoseOfTags) {
   ChatAnswer answer(api_tokenizer(), call, head());
   const std::vector<OutputToken> tokens = output_tokens("<mm:think>hm</mm:think>one");
   std::vector<PositionLogprobs> logprobs;
+  logprobs.reserve(tokens.size());
   for (const OutputToken& token : tokens) {
     logprobs.push_back({.chosen = {token.token, -1.0F}, .top = {}});
   }
