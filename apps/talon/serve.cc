@@ -3,9 +3,11 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -15,6 +17,7 @@
 #include "commands.h"
 #include "measure/step_times.h"
 #include "model_flags.h"
+#include "server/api/generation_config.h"
 #include "server/service.h"
 #include "text/chat_template.h"
 
@@ -32,6 +35,7 @@ struct ServeFlags {
   std::string allowed_origins = "[]";
   std::string metrics_compat = "none";
   std::string overflow = "clip";
+  std::string generation_config = "auto";
   std::string log_level = "info";
   bool coalesce = true;
   double read_timeout_s = 30.0;
@@ -111,6 +115,10 @@ void add_http_flags(CLI::App& app, ServeFlags& flags) {
 void add_api_flags(CLI::App& app, ServeFlags& flags) {
   app.add_option("--served-model-name", flags.context.model_names,
                  "names that requests may use; the first is shown");
+  app.add_option("--generation-config", flags.generation_config,
+                 "auto: sampling defaults of the model's generation_config.json; none: OpenAI's")
+      ->check(CLI::IsMember({"auto", "none"}))
+      ->capture_default_str();
   app.add_option("--max-n", flags.context.max_n, "answers a request")->capture_default_str();
   app.add_option("--request-timeout", flags.context.request_timeout_s, "seconds of a request")
       ->capture_default_str();
@@ -168,6 +176,22 @@ server::ServiceOptions service_options(const ServeFlags& flags) {
   return options;
 }
 
+// The model's own sampling defaults, if it states any.
+SamplingSettings sampling_defaults(const std::filesystem::path& model_dir) {
+  const std::filesystem::path file = model_dir / "generation_config.json";
+  std::ifstream in(file, std::ios::binary);
+  if (!in) {
+    return server::open_sampling();
+  }
+  std::stringstream text;
+  text << in.rdbuf();
+  const Result<SamplingSettings> settings = server::read_generation_config(text.str());
+  if (!settings.ok()) {
+    throw Error(ErrorCode::kCorruptFile, fmt::format("{}: {}", file.string(), settings.message()));
+  }
+  return settings.value();
+}
+
 // The tokens that begin and end reasoning, if the vocabulary has them.
 std::optional<text::ReasoningTags> reasoning_tags(const text::Tokenizer& tokenizer) {
   text::ReasoningTags tags;
@@ -209,6 +233,9 @@ server::ApiContext api_context(const ServeFlags& flags,
   context.vocab_size = model.engine->runner().model().limits().vocab_size;
   context.context_limit = model.engine->context_limit();
   context.rejects_overflow = flags.overflow == "reject";
+  if (flags.generation_config == "auto") {
+    context.defaults = sampling_defaults(config.model_dir);
+  }
   context.reasoning = reasoning_tags(*model.tokenizer);
   context.tool_tokens = tool_tokens(*model.tokenizer);
   return context;

@@ -59,7 +59,7 @@ class GenerationTest : public testing::Test {
     config.max_queue_len = 1;
     model_ = open_local_model(config);
     engine_ = std::make_unique<EngineThread>(*model_.engine, 64, [] {});
-    options_.stall_timeout = std::chrono::milliseconds(50);
+    options_.stall_timeout = std::chrono::milliseconds(1);
     options_.stream_buffer_bytes = 100;
     generations_ = std::make_unique<Generations>(
         *model_.tokenizer, *engine_, metrics_, options_,
