@@ -20,6 +20,7 @@ struct AcceptParams {
 };
 
 __global__ void __launch_bounds__(kThreads) accept_kernel(const AcceptParams p) {
+  await_previous();
   const int b = static_cast<int>(blockIdx.x) * kThreads + static_cast<int>(threadIdx.x);
   if (b >= p.num_sequences) {
     return;
@@ -46,7 +47,8 @@ void accept(CudaContext& context, const AcceptArgs& args) {
   const int64_t num_sequences = args.first_choice.size(0);
   launch({.grid = dim3(grid_size(num_sequences, kThreads)),
           .block = dim3(kThreads),
-          .stream = context.stream_handle()},
+          .stream = context.stream_handle(),
+          .dependent = true},
          accept_kernel,
          {.accepted = args.accepted.as<int32_t>(),
           .next_token = args.next_token.as<int32_t>(),

@@ -18,6 +18,7 @@ struct ArgmaxParams {
 
 template <class T>
 __global__ void __launch_bounds__(kArgmaxThreads) argmax_kernel(const ArgmaxParams<T> p) {
+  await_previous();
   ArgmaxRow<T> row = p.first;
   row.logits += blockIdx.y * p.stride;
   raise_key(p.keys + blockIdx.y, row, static_cast<int>(blockIdx.x));
@@ -36,7 +37,8 @@ void argmax(CudaContext& context, const ArgmaxArgs& args) {
     launch(
         {.grid = dim3(grid_size(args.logits.size(1), kArgmaxPart), static_cast<unsigned>(num_rows)),
          .block = dim3(kArgmaxThreads),
-         .stream = context.stream_handle()},
+         .stream = context.stream_handle(),
+         .dependent = true},
         argmax_kernel<T>,
         {.keys = keys,
          .first = {.logits = args.logits.as<T>(),

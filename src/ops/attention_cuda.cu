@@ -6,7 +6,7 @@
 // the 16-byte pieces of ops/weight_tile.cuh, values through shared memory, which turns them. The
 // warps' results are joined at the end of the chunk, and `merge` joins the chunks of a row.
 //
-// A row's chunks are cut by its own length alone, at most 32 of at least 2 pages. How many of them
+// A row's chunks are cut by its own length alone, at most 32. How many of them
 // run side by side is a matter of the grid. So a row's bits depend neither on its company nor on
 // the grid, and a list of all pages gives those of the dense form.
 //
@@ -28,7 +28,7 @@ constexpr int kWarps = 4;
 constexpr int kThreads = kWarps * kWarpSize;
 constexpr int kWarpTokens = kPageTokens / kWarps;
 constexpr int kMaxChunks = 32;
-constexpr int kMinChunkPages = 2;
+static_assert(kMaxChunks <= kWarpSize);  // merge has a lane for each
 constexpr float kLog2E = 1.4426950408889634F;
 
 struct PagedPlane {
@@ -71,6 +71,16 @@ struct RowPages {
   __device__ int page_number(int entry) const { return list == nullptr ? entry : list[entry]; }
 };
 
+// Entries in front of the first -1, by a whole warp: one load each, all at once.
+__device__ int count_entries(const int32_t* list, int size) {
+  int count = 0;
+  for (int first = 0; first < size; first += kWarpSize) {
+    const int i = first + static_cast<int>(threadIdx.x % kWarpSize);
+    count += __popc(__ballot_sync(kAllLanes, i < size && list[i < size ? i : 0] >= 0));
+  }
+  return count;
+}
+
 template <class T>
 __device__ RowPages row_pages(const AttentionParams<T>& p, int t, int group) {
   RowPages row = {};
@@ -82,14 +92,9 @@ __device__ RowPages row_pages(const AttentionParams<T>& p, int t, int group) {
   row.num_entries = row.position / kPageTokens + 1;
   if (p.blocks != nullptr) {
     row.list = p.blocks + (int64_t{t} * p.num_groups + group) * p.list_size;
-    row.num_entries = 0;
-    while (row.num_entries < p.list_size && row.list[row.num_entries] >= 0) {
-      ++row.num_entries;
-    }
+    row.num_entries = count_entries(row.list, p.list_size);
   }
-  const int wanted = (row.num_entries + kMinChunkPages - 1) / kMinChunkPages;
-  const int chunks = max(1, min(kMaxChunks, wanted));
-  row.chunk_pages = max(1, (row.num_entries + chunks - 1) / chunks);
+  row.chunk_pages = max(1, (row.num_entries + kMaxChunks - 1) / kMaxChunks);
   row.num_chunks = max(1, (row.num_entries + row.chunk_pages - 1) / row.chunk_pages);
   return row;
 }
@@ -386,6 +391,7 @@ __device__ void store_chunk(const AttentionParams<bf16>& p,
 
 template <int kDim>
 __global__ void __launch_bounds__(kThreads) part_kernel(const AttentionParams<bf16> p) {
+  await_previous();
   __shared__ PartShared<kDim> shared;
   const int t = p.first_row + static_cast<int>(blockIdx.z);
   const int group_heads = p.num_heads / p.num_groups;
@@ -416,6 +422,7 @@ __global__ void __launch_bounds__(kThreads) part_kernel(const AttentionParams<bf
 
 // One block a row and head.
 __global__ void __launch_bounds__(kThreads) merge_kernel(const AttentionParams<bf16> p) {
+  await_previous();
   const int t = p.first_row + static_cast<int>(blockIdx.x);
   const int head = static_cast<int>(blockIdx.y);
   const RowPages row = row_pages(p, t, head / (p.num_heads / p.num_groups));
@@ -424,20 +431,25 @@ __global__ void __launch_bounds__(kThreads) merge_kernel(const AttentionParams<b
   }
   const int stride = p.dim + 2;
   const float* parts = part_of(p, t, head, 0);
-  float max = -INFINITY;
-  for (int c = 0; c < row.num_chunks; ++c) {
-    max = fmaxf(max, parts[c * stride + p.dim]);
-  }
-  float sum = 0.0F;
-  for (int c = 0; c < row.num_chunks; ++c) {
-    sum += parts[c * stride + p.dim + 1] * exp2f(parts[c * stride + p.dim] - max);
-  }
-  for (int d = static_cast<int>(threadIdx.x); d < p.dim; d += kThreads) {
+  // Every warp weighs the chunks for itself, a lane each.
+  const int lane = static_cast<int>(threadIdx.x % kWarpSize);
+  const bool exists = lane < row.num_chunks;
+  const float* own = parts + (exists ? lane : 0) * stride + p.dim;
+  const float own_max = exists ? own[0] : -INFINITY;
+  const float max = warp_max(own_max);
+  const float weight = exists ? exp2f(own_max - max) : 0.0F;
+  const float sum = warp_sum(exists ? own[1] * weight : 0.0F);
+  for (int first = 0; first < p.dim; first += kThreads) {
+    const int d = first + static_cast<int>(threadIdx.x);
     float out = 0.0F;
+#pragma unroll 8
     for (int c = 0; c < row.num_chunks; ++c) {
-      out += parts[c * stride + d] * exp2f(parts[c * stride + p.dim] - max);
+      const float chunk_weight = __shfl_sync(kAllLanes, weight, c);
+      out += (d < p.dim ? parts[c * stride + d] : 0.0F) * chunk_weight;
     }
-    p.out[t * p.out_stride + head * p.dim + d] = rounded<bf16>(out / sum);
+    if (d < p.dim) {
+      p.out[t * p.out_stride + head * p.dim + d] = rounded<bf16>(out / sum);
+    }
   }
 }
 
@@ -447,6 +459,7 @@ constexpr int kMaxPlainDim = 256;
 // for head sizes that no model on a GPU has. Plain loops, no speed.
 template <class T>
 __global__ void __launch_bounds__(kThreads) plain_kernel(const AttentionParams<T> p) {
+  await_previous();
   __shared__ float weights[kPageTokens];
   __shared__ float query[kMaxPlainDim];
   __shared__ float scratch[kWarps];
@@ -562,11 +575,13 @@ void run(const CudaContext& context, const AttentionArgs& args) {
                 dim3(static_cast<unsigned>(side_by_side),
                      static_cast<unsigned>(params.num_groups * tiles), static_cast<unsigned>(rows)),
             .block = dim3(kThreads),
-            .stream = context.stream_handle()},
+            .stream = context.stream_handle(),
+            .dependent = true},
            part_kernel<kDim>, params);
     launch({.grid = dim3(static_cast<unsigned>(rows), static_cast<unsigned>(params.num_heads)),
             .block = dim3(kThreads),
-            .stream = context.stream_handle()},
+            .stream = context.stream_handle(),
+            .dependent = true},
            merge_kernel, params);
   }
 }
@@ -579,7 +594,8 @@ void run_plain(const CudaContext& context, const AttentionArgs& args) {
   launch(
       {.grid = dim3(static_cast<unsigned>(args.q.size(0)), static_cast<unsigned>(params.num_heads)),
        .block = dim3(kThreads),
-       .stream = context.stream_handle()},
+       .stream = context.stream_handle(),
+       .dependent = true},
       plain_kernel<T>, params);
 }
 

@@ -75,6 +75,7 @@ struct ChooseParams {
 };
 
 __global__ void __launch_bounds__(kArgmaxThreads) greedy_kernel(const ChooseParams p) {
+  await_previous();
   const int c = static_cast<int>(blockIdx.y);
   if (p.slots[c] < 0 || !p.is_argmax(c)) {
     return;
@@ -494,6 +495,7 @@ class RowChoice {
 };
 
 __global__ void __launch_bounds__(kDrawThreads) choose_kernel(const ChooseParams p) {
+  await_previous();
   __shared__ ChooseShared shared;
   uint8_t* scratch = p.scratch + blockIdx.x * p.scratch_bytes;
   for (int c = static_cast<int>(blockIdx.x); c < p.num_choices; c += static_cast<int>(gridDim.x)) {
@@ -561,12 +563,14 @@ void choose(CudaContext& context, const ChooseArgs& args) {
   talon::cuda::queue_zero(context, p.keys, int64_t{8} * p.num_choices);
   launch({.grid = dim3(grid_size(p.vocabulary, kArgmaxPart), static_cast<unsigned>(p.num_choices)),
           .block = dim3(kArgmaxThreads),
-          .stream = context.stream_handle()},
+          .stream = context.stream_handle(),
+          .dependent = true},
          greedy_kernel, p);
   const int64_t side_by_side = std::min<int64_t>(p.num_choices, args.scratch.size(0));
   launch({.grid = dim3(static_cast<unsigned>(side_by_side)),
           .block = dim3(kDrawThreads),
-          .stream = context.stream_handle()},
+          .stream = context.stream_handle(),
+          .dependent = true},
          choose_kernel, p);
 }
 

@@ -21,6 +21,7 @@ struct CountParams {
 };
 
 __global__ void __launch_bounds__(kThreads) count_kernel(const CountParams p) {
+  await_previous();
   const int i = static_cast<int>(blockIdx.x) * kThreads + static_cast<int>(threadIdx.x);
   if (i >= p.num_tokens) {
     return;
@@ -39,7 +40,8 @@ void count_tokens(CudaContext& context, const CountTokensArgs& args) {
   const int64_t num_tokens = args.tokens.size(0);
   launch({.grid = dim3(grid_size(num_tokens, kThreads)),
           .block = dim3(kThreads),
-          .stream = context.stream_handle()},
+          .stream = context.stream_handle(),
+          .dependent = true},
          count_kernel,
          {.counts = args.counts.as<int32_t>(),
           .flags = args.flags.as<int32_t>(),

@@ -18,6 +18,14 @@ namespace talon::ops::cuda {
 inline constexpr int kWarpSize = 32;
 inline constexpr unsigned kAllLanes = 0xFFFFFFFFU;
 
+// First thing in every kernel: the launch may overlap the end of the kernel in front, whose writes
+// are there from here on (LaunchShape::dependent).
+__device__ inline void await_previous() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+
 // Elements that one thread loads at once.
 template <class T>
 inline constexpr int kVector = 16 / static_cast<int>(sizeof(T));

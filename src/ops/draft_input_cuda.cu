@@ -21,6 +21,7 @@ struct GroupParams {
 
 template <class T, class G, int kWidth>
 __global__ void __launch_bounds__(kNormThreads) group_kernel(const GroupParams<T, G> p) {
+  await_previous();
   const int64_t t = blockIdx.x;
   const int64_t column = blockIdx.y * p.size;
   const T* x = p.taps + t * p.taps_stride + column;
@@ -45,6 +46,7 @@ struct ConcatParams {
 
 template <class T, class G, int kWidth>
 __global__ void __launch_bounds__(kNormThreads) concat_kernel(const ConcatParams<T, G> p) {
+  await_previous();
   const int64_t t = blockIdx.x;
   T* out = p.out + t * p.out_stride;
   if (blockIdx.y == 1) {
@@ -85,7 +87,8 @@ void group_norm(CudaContext& context, const GroupNormArgs& args) {
     launch({.grid = dim3(static_cast<unsigned>(args.out.size(0)),
                          static_cast<unsigned>(args.gains.size(0))),
             .block = dim3(kNormThreads),
-            .stream = context.stream_handle()},
+            .stream = context.stream_handle(),
+            .dependent = true},
            wide ? group_kernel<T, G, kVector<T>> : group_kernel<T, G, 1>, params);
   });
 }
@@ -108,7 +111,8 @@ void embed_norm_concat(CudaContext& context, const EmbedNormConcatArgs& args) {
                       has_vector_rows<T>(args.table) && size % kVector<T> == 0;
     launch({.grid = dim3(static_cast<unsigned>(args.ids.size(0)), 2),
             .block = dim3(kNormThreads),
-            .stream = context.stream_handle()},
+            .stream = context.stream_handle(),
+            .dependent = true},
            wide ? concat_kernel<T, G, kVector<T>> : concat_kernel<T, G, 1>, params);
   });
 }

@@ -77,6 +77,7 @@ __device__ void write_law(
 }
 
 __global__ void __launch_bounds__(kDrawThreads) draft_kernel(const DraftParams p) {
+  await_previous();
   __shared__ DrawShared shared;
   const int b = static_cast<int>(blockIdx.x);
   const auto by = static_cast<double>(p.temperature[p.slots[b] < 0 ? 0 : p.slots[b]]);
@@ -108,7 +109,8 @@ __global__ void __launch_bounds__(kDrawThreads) draft_kernel(const DraftParams p
 void draw_draft(CudaContext& context, const DrawDraftArgs& args) {
   launch({.grid = dim3(static_cast<unsigned>(args.logits.size(0))),
           .block = dim3(kDrawThreads),
-          .stream = context.stream_handle()},
+          .stream = context.stream_handle(),
+          .dependent = true},
          draft_kernel,
          {.tokens = args.tokens.as<int32_t>(),
           .laws = args.laws.empty() ? nullptr : args.laws.as<float>(),

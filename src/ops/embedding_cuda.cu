@@ -20,6 +20,7 @@ struct EmbeddingParams {
 
 template <class T, int kWidth>
 __global__ void __launch_bounds__(kThreads) embedding_kernel(const EmbeddingParams<T> p) {
+  await_previous();
   const int64_t t = blockIdx.x;
   const int64_t id = p.ids[t];
   const bool exists = id >= 0 && id < p.vocabulary;
@@ -52,7 +53,8 @@ void embedding(CudaContext& context, const EmbeddingArgs& args) {
     const bool wide = has_vector_rows<T>(args.out) && has_vector_rows<T>(args.table);
     launch({.grid = dim3(static_cast<unsigned>(args.ids.size(0))),
             .block = dim3(kThreads),
-            .stream = context.stream_handle()},
+            .stream = context.stream_handle(),
+            .dependent = true},
            wide ? embedding_kernel<T, kVector<T>> : embedding_kernel<T, 1>, params);
   });
 }

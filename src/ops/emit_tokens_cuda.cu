@@ -20,6 +20,7 @@ struct EmitParams {
 };
 
 __global__ void __launch_bounds__(kThreads) emit_kernel(const EmitParams p) {
+  await_previous();
   for (int i = static_cast<int>(threadIdx.x); i < p.num_places; i += kThreads) {
     p.emitted[i] = -1;
   }
@@ -40,7 +41,8 @@ __global__ void __launch_bounds__(kThreads) emit_kernel(const EmitParams p) {
 }  // namespace
 
 void emit_tokens(CudaContext& context, const EmitTokensArgs& args) {
-  launch({.block = dim3(kThreads), .stream = context.stream_handle()}, emit_kernel,
+  launch({.block = dim3(kThreads), .stream = context.stream_handle(), .dependent = true},
+         emit_kernel,
          {.emitted = args.emitted.as<int32_t>(),
           .accepted = args.accepted.as<int32_t>(),
           .next_token = args.next_token.as<int32_t>(),

@@ -23,6 +23,7 @@ struct ForceParams {
 };
 
 __global__ void __launch_bounds__(kThreads) force_kernel(const ForceParams p) {
+  await_previous();
   const int b = static_cast<int>(blockIdx.x) * kThreads + static_cast<int>(threadIdx.x);
   if (b >= p.num_sequences) {
     return;
@@ -50,7 +51,8 @@ void force_accept(CudaContext& context, const ForceAcceptArgs& args) {
   const int64_t num_sequences = args.first_choice.size(0);
   launch({.grid = dim3(grid_size(num_sequences, kThreads)),
           .block = dim3(kThreads),
-          .stream = context.stream_handle()},
+          .stream = context.stream_handle(),
+          .dependent = true},
          force_kernel,
          {.accepted = args.accepted.as<int32_t>(),
           .next_token = args.next_token.as<int32_t>(),

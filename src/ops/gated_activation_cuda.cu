@@ -22,6 +22,7 @@ struct GateParams {
 
 template <class T, class In, int kWidth>
 __global__ void __launch_bounds__(kThreads) gate_kernel(const GateParams<T, In> p) {
+  await_previous();
   const int64_t t = blockIdx.y;
   const int64_t w = (int64_t{blockIdx.x} * kThreads + threadIdx.x) * kWidth;
   if (w >= p.width) {
@@ -52,7 +53,8 @@ void run(const CudaContext& context, const GatedActivationArgs& args) {
   launch({.grid = dim3(grid_size(width, kThreads * (wide ? kWidth : 1)),
                        static_cast<unsigned>(args.out.size(0))),
           .block = dim3(kThreads),
-          .stream = context.stream_handle()},
+          .stream = context.stream_handle(),
+          .dependent = true},
          wide ? gate_kernel<T, In, kWidth> : gate_kernel<T, In, 1>, params);
 }
 

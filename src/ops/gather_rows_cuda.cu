@@ -21,6 +21,7 @@ struct GatherParams {
 
 template <int kWidth>
 __global__ void __launch_bounds__(kThreads) gather_kernel(const GatherParams p) {
+  await_previous();
   const int64_t r = blockIdx.x;
   const int64_t from = p.rows == nullptr ? r : p.rows[r];
   const bool exists = from >= 0 && from < p.num_rows;
@@ -51,7 +52,8 @@ void gather_rows(CudaContext& context, const GatherRowsArgs& args) {
                     static_cast<uintptr_t>(params.out_stride | params.x_stride | params.row_bytes);
   launch({.grid = dim3(static_cast<unsigned>(args.out.size(0))),
           .block = dim3(kThreads),
-          .stream = context.stream_handle()},
+          .stream = context.stream_handle(),
+          .dependent = true},
          bits % 16 == 0  ? gather_kernel<16>
          : bits % 4 == 0 ? gather_kernel<4>
                          : gather_kernel<1>,

@@ -51,6 +51,7 @@ __device__ int num_candidates(const IndexParams<T>& p, int position) {
 
 template <int kDim>
 __global__ void __launch_bounds__(kThreads) score_kernel(const IndexParams<bf16> p) {
+  await_previous();
   const int t = p.first_row + static_cast<int>(blockIdx.y);
   const int candidates = num_candidates(p, p.positions[t]);
   const int warp = static_cast<int>(threadIdx.x / kWarpSize);
@@ -105,6 +106,7 @@ __global__ void __launch_bounds__(kThreads) score_kernel(const IndexParams<bf16>
 // Any dtype and size: a thread a token.
 template <class T>
 __global__ void __launch_bounds__(kThreads) plain_score_kernel(const IndexParams<T> p) {
+  await_previous();
   __shared__ float scratch[kWarps];
   const int t = p.first_row + static_cast<int>(blockIdx.y);
   const int candidates = num_candidates(p, p.positions[t]);
@@ -148,6 +150,7 @@ __device__ uint64_t block_max(uint64_t key, uint64_t* shared) {
 
 template <class T>
 __global__ void __launch_bounds__(kChooseThreads) choose_kernel(const IndexParams<T> p) {
+  await_previous();
   __shared__ uint64_t shared[kChooseThreads / kWarpSize];
   __shared__ int32_t chosen[kMaxChosen];
   const int t = p.first_row + static_cast<int>(blockIdx.x);
@@ -227,11 +230,13 @@ void run(const CudaContext& context, const IndexTopkArgs& args, Kernel<T> score,
                              std::min<int64_t>(wanted, ceil_div(params.num_pages, block_pages))),
                          static_cast<unsigned>(rows)),
             .block = dim3(kThreads),
-            .stream = context.stream_handle()},
+            .stream = context.stream_handle(),
+            .dependent = true},
            score, params);
     launch({.grid = dim3(static_cast<unsigned>(rows), static_cast<unsigned>(params.num_heads)),
             .block = dim3(kChooseThreads),
-            .stream = context.stream_handle()},
+            .stream = context.stream_handle(),
+            .dependent = true},
            choose_kernel<T>, params);
   }
 }

@@ -19,6 +19,7 @@ struct KeyParams {
 };
 
 __global__ void __launch_bounds__(kThreads) key_kernel(const KeyParams p) {
+  await_previous();
   const int r = static_cast<int>(blockIdx.x) * kThreads + static_cast<int>(threadIdx.x);
   if (r >= p.num_rows) {
     return;
@@ -36,7 +37,8 @@ void key_tokens(CudaContext& context, const KeyTokensArgs& args) {
   const int64_t num_rows = args.keys.size(0);
   launch({.grid = dim3(grid_size(num_rows, kThreads)),
           .block = dim3(kThreads),
-          .stream = context.stream_handle()},
+          .stream = context.stream_handle(),
+          .dependent = true},
          key_kernel,
          {.tokens = args.tokens.as<int32_t>(),
           .keys = args.keys.as<uint64_t>(),

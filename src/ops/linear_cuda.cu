@@ -18,23 +18,23 @@ struct LinearParams {
   int64_t out_stride;
   int64_t x_stride;
   int num_rows;
-  bool aligned;
 };
 
-template <TileFormat kFormat, class T, class Out, int kTiles>
+template <TileFormat kFormat, class T, class Out, int kTiles, bool kWhole>
 __global__ void __launch_bounds__(kTileThreads) linear_kernel(const LinearParams<T, Out> p) {
+  await_previous();
   __shared__ TileShared<kTiles> shared;
   const int first_row = static_cast<int>(blockIdx.x) * 8 * kTiles;
   const int first_output = static_cast<int>(blockIdx.y) * kTileOutputRows;
-  TileRows<T, kTiles> rows;
-  rows.aligned = p.aligned;
+  TileRows<T, kTiles, kWhole> rows;
 #pragma unroll
   for (int n = 0; n < kTiles; ++n) {
     const int row = first_row + 8 * n + static_cast<int>(threadIdx.x % kWarpSize / 4);
-    rows.at[n] = row < p.num_rows ? p.x + row * p.x_stride : nullptr;
+    const bool exists = row < p.num_rows;
+    rows.at[n] = exists || kWhole ? p.x + (exists ? row : first_row) * p.x_stride : nullptr;
   }
   TileSums<kTiles> sums = {};
-  add_product<kFormat, T, kTiles>(sums, lane_weights(p.weight, first_output, 0), rows);
+  add_product<kFormat, T, kTiles, kWhole>(sums, lane_weights(p.weight, first_output, 0), rows);
   shared.store(sums);
   __syncthreads();
   for (int i = static_cast<int>(threadIdx.x); i < 8 * kTiles * kTileOutputRows; i += kTileThreads) {
@@ -47,37 +47,52 @@ __global__ void __launch_bounds__(kTileThreads) linear_kernel(const LinearParams
   }
 }
 
-template <TileFormat kFormat, class T, class Out, int kTiles>
+template <TileFormat kFormat, class T, class Out, int kTiles, bool kWhole>
 void run(const CudaContext& context, const LinearArgs& args) {
   const int64_t num_rows = args.x.size(0);
-  const LinearParams<T, Out> params = {
-      .weight = weight_rows_of(args.weight),
-      .out = args.out.as<Out>(),
-      .x = args.x.as<T>(),
-      .out_stride = args.out.stride(0),
-      .x_stride = args.x.stride(0),
-      .num_rows = static_cast<int>(num_rows),
-      .aligned = reinterpret_cast<uintptr_t>(args.x.data()) % 16 == 0 &&
-                 args.x.stride(0) % kVector<T> == 0};
+  const LinearParams<T, Out> params = {.weight = weight_rows_of(args.weight),
+                                       .out = args.out.as<Out>(),
+                                       .x = args.x.as<T>(),
+                                       .out_stride = args.out.stride(0),
+                                       .x_stride = args.x.stride(0),
+                                       .num_rows = static_cast<int>(num_rows)};
   launch({.grid = dim3(grid_size(num_rows, 8 * kTiles),
                        grid_size(args.weight.num_out, kTileOutputRows)),
           .block = dim3(kTileThreads),
-          .stream = context.stream_handle()},
-         linear_kernel<kFormat, T, Out, kTiles>, params);
+          .stream = context.stream_handle(),
+          .dependent = true},
+         linear_kernel<kFormat, T, Out, kTiles, kWhole>, params);
+}
+
+bool is_whole(const LinearArgs& args) {
+  return reinterpret_cast<uintptr_t>(args.x.data()) % 16 == 0 &&
+         args.x.stride(0) % kVector<bf16> == 0 && args.weight.num_in % kCudaRowInputs == 0;
+}
+
+// How many rows a block takes changes no bit, so the odd cases have one kernel.
+template <TileFormat kFormat, class Out>
+void run_bf16(const CudaContext& context, const LinearArgs& args) {
+  if (!is_whole(args)) {
+    run<kFormat, bf16, Out, 4, false>(context, args);
+  } else if (args.x.size(0) <= 8) {
+    run<kFormat, bf16, Out, 1, true>(context, args);
+  } else if (args.x.size(0) <= 16) {
+    run<kFormat, bf16, Out, 2, true>(context, args);
+  } else {
+    run<kFormat, bf16, Out, 4, true>(context, args);
+  }
 }
 
 }  // namespace
 
 void linear(CudaContext& context, const LinearArgs& args) {
-  const bool few = args.x.size(0) <= 8;
   dispatch_tile_format(args.weight.format, [&]<TileFormat kFormat>() {
     if (args.x.dtype() == DType::kF32) {
-      run<kFormat, float, float, 4>(context, args);
+      run<kFormat, float, float, 4, false>(context, args);
     } else if (args.out.dtype() == DType::kF32) {
-      few ? run<kFormat, bf16, float, 1>(context, args)
-          : run<kFormat, bf16, float, 4>(context, args);
+      run_bf16<kFormat, float>(context, args);
     } else {
-      few ? run<kFormat, bf16, bf16, 1>(context, args) : run<kFormat, bf16, bf16, 4>(context, args);
+      run_bf16<kFormat, bf16>(context, args);
     }
   });
 }

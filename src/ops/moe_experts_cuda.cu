@@ -70,6 +70,7 @@ __device__ int exclusive_sum(int value, int* shared, int& total) {
 
 // One block. Which of an expert's places a pair gets depends on timing, and no result on the place.
 __global__ void __launch_bounds__(kGroupThreads) group_kernel(const GroupParams p) {
+  await_previous();
   __shared__ int counts[kMaxExperts];
   __shared__ int firsts[kMaxExperts];
   __shared__ int warp_sums[kGroupThreads / kWarpSize];
@@ -126,7 +127,6 @@ struct ProductParams {
   int64_t shared_activation;  // where the shared expert's rows begin
   int num_pairs;
   Activation gate;
-  bool aligned;
 };
 
 template <class T>
@@ -139,8 +139,9 @@ __device__ T* activation_row(const ProductParams<T>& p, const Item& item, int ro
 }
 
 // routed and shared are gate_up [2 W, C].
-template <TileFormat kFormat, class T, int kTiles>
+template <TileFormat kFormat, class T, int kTiles, bool kWhole>
 __global__ void __launch_bounds__(kTileThreads) gate_up_kernel(const ProductParams<T> p) {
+  await_previous();
   __shared__ TileShared<kTiles> gate_shared;
   __shared__ TileShared<kTiles> up_shared;
   if (static_cast<int>(blockIdx.y) >= *p.num_items) {
@@ -153,23 +154,21 @@ __global__ void __launch_bounds__(kTileThreads) gate_up_kernel(const ProductPara
   if (first_output >= width) {
     return;
   }
-  TileRows<T, kTiles> rows;
-  rows.aligned = p.aligned;
+  TileRows<T, kTiles, kWhole> rows;
 #pragma unroll
   for (int n = 0; n < kTiles; ++n) {
-    const int row = 8 * n + static_cast<int>(threadIdx.x % kWarpSize / 4);
-    rows.at[n] = nullptr;
-    if (row < item.count) {
-      const int from = item.expert >= 0 ? p.row_of[item.first + row] : item.row + row;
-      rows.at[n] = p.x + from * p.x_stride;
-    }
+    int row = 8 * n + static_cast<int>(threadIdx.x % kWarpSize / 4);
+    const bool exists = row < item.count;
+    row = exists ? row : 0;
+    const int from = item.expert >= 0 ? p.row_of[item.first + row] : item.row + row;
+    rows.at[n] = exists || kWhole ? p.x + from * p.x_stride : nullptr;
   }
   const int64_t matrix = item.expert >= 0 ? item.expert : 0;
   TileSums<kTiles> gate = {};
-  add_product<kFormat, T, kTiles>(gate, lane_weights(w, first_output, matrix), rows);
+  add_product<kFormat, T, kTiles, kWhole>(gate, lane_weights(w, first_output, matrix), rows);
   gate_shared.store(gate);
   TileSums<kTiles> up = {};
-  add_product<kFormat, T, kTiles>(up, lane_weights(w, width + first_output, matrix), rows);
+  add_product<kFormat, T, kTiles, kWhole>(up, lane_weights(w, width + first_output, matrix), rows);
   up_shared.store(up);
   __syncthreads();
   for (int i = static_cast<int>(threadIdx.x); i < 8 * kTiles * kTileOutputRows; i += kTileThreads) {
@@ -183,8 +182,9 @@ __global__ void __launch_bounds__(kTileThreads) gate_up_kernel(const ProductPara
 }
 
 // routed and shared are down [C, W].
-template <TileFormat kFormat, class T, int kTiles>
+template <TileFormat kFormat, class T, int kTiles, bool kWhole>
 __global__ void __launch_bounds__(kTileThreads) down_kernel(const ProductParams<T> p) {
+  await_previous();
   __shared__ TileShared<kTiles> shared;
   if (static_cast<int>(blockIdx.y) >= *p.num_items) {
     return;
@@ -195,15 +195,15 @@ __global__ void __launch_bounds__(kTileThreads) down_kernel(const ProductParams<
   const T* activation = item.expert >= 0 ? p.activation + int64_t{item.first} * w.num_in
                                          : p.activation + p.shared_activation +
                                                int64_t{item.first - p.num_pairs} * w.num_in;
-  TileRows<T, kTiles> rows;
-  rows.aligned = w.num_in % kVector<T> == 0 && p.shared_activation % kVector<T> == 0;
+  TileRows<T, kTiles, kWhole> rows;
 #pragma unroll
   for (int n = 0; n < kTiles; ++n) {
     const int row = 8 * n + static_cast<int>(threadIdx.x % kWarpSize / 4);
-    rows.at[n] = row < item.count ? activation + int64_t{row} * w.num_in : nullptr;
+    const bool exists = row < item.count;
+    rows.at[n] = exists || kWhole ? activation + int64_t{exists ? row : 0} * w.num_in : nullptr;
   }
   TileSums<kTiles> sums = {};
-  add_product<kFormat, T, kTiles>(
+  add_product<kFormat, T, kTiles, kWhole>(
       sums, lane_weights(w, first_output, item.expert >= 0 ? item.expert : 0), rows);
   shared.store(sums);
   __syncthreads();
@@ -234,6 +234,7 @@ struct CombineParams {
 
 template <class T>
 __global__ void __launch_bounds__(kCombineThreads) combine_kernel(const CombineParams<T> p) {
+  await_previous();
   const int64_t t = blockIdx.y;
   const int64_t c = int64_t{blockIdx.x} * kCombineThreads + threadIdx.x;
   if (c >= p.hidden) {
@@ -281,22 +282,34 @@ struct Job {
   ProductParams<T> product;
 };
 
-template <TileFormat kFormat, class T, int kTiles>
+template <TileFormat kFormat, class T, int kTiles, bool kWhole>
 void run_gate_up(const Job<T>& job) {
   const int width = std::max(job.product.routed.num_out, job.product.shared.num_out) / 2;
   launch({.grid = dim3(grid_size(width, kTileOutputRows), static_cast<unsigned>(job.max_items)),
           .block = dim3(kTileThreads),
-          .stream = job.context.stream_handle()},
-         gate_up_kernel<kFormat, T, kTiles>, job.product);
+          .stream = job.context.stream_handle(),
+          .dependent = true},
+         gate_up_kernel<kFormat, T, kTiles, kWhole>, job.product);
 }
 
-template <TileFormat kFormat, class T, int kTiles>
+template <TileFormat kFormat, class T, int kTiles, bool kWhole>
 void run_down(const Job<T>& job) {
   launch({.grid = dim3(grid_size(job.args.x.size(1), kTileOutputRows),
                        static_cast<unsigned>(job.max_items)),
           .block = dim3(kTileThreads),
-          .stream = job.context.stream_handle()},
-         down_kernel<kFormat, T, kTiles>, job.product);
+          .stream = job.context.stream_handle(),
+          .dependent = true},
+         down_kernel<kFormat, T, kTiles, kWhole>, job.product);
+}
+
+// Whether both products' rows are as TileRows wants them; activations follow each other in memory.
+bool is_whole(const MoeExpertsArgs& args) {
+  const auto fits = [](const Expert& expert) {
+    return expert.gate_up.num_in % kCudaRowInputs == 0 && expert.down.num_in % kCudaRowInputs == 0;
+  };
+  return reinterpret_cast<uintptr_t>(args.x.data()) % 16 == 0 &&
+         args.x.stride(0) % kVector<bf16> == 0 && (args.experts.empty() || fits(args.experts[0])) &&
+         (args.shared == nullptr || fits(*args.shared));
 }
 
 // Both products, gate_up with `product` as it is and down with its weights.
@@ -309,23 +322,24 @@ void run_products(Job<T>& job, int rows_per_item) {
                                          args.shared->down.format == first.down.format),
               "moe_experts: on CUDA the shared expert has the format of the others");
   const bool few = rows_per_item == 8;
+  const bool whole = is_whole(args);
   dispatch_tile_format(first.gate_up.format, [&]<TileFormat kFormat>() {
     if constexpr (std::is_same_v<T, bf16>) {
-      if (few) {
-        return run_gate_up<kFormat, T, 1>(job);
+      if (whole) {
+        return few ? run_gate_up<kFormat, T, 1, true>(job) : run_gate_up<kFormat, T, 4, true>(job);
       }
     }
-    run_gate_up<kFormat, T, 4>(job);
+    run_gate_up<kFormat, T, 4, false>(job);
   });
   job.product.routed = args.experts.empty() ? WeightRows{} : all_of(args, &Expert::down);
   job.product.shared = args.shared != nullptr ? weight_rows_of(args.shared->down) : WeightRows{};
   dispatch_tile_format(first.down.format, [&]<TileFormat kFormat>() {
     if constexpr (std::is_same_v<T, bf16>) {
-      if (few) {
-        return run_down<kFormat, T, 1>(job);
+      if (whole) {
+        return few ? run_down<kFormat, T, 1, true>(job) : run_down<kFormat, T, 4, true>(job);
       }
     }
-    run_down<kFormat, T, 4>(job);
+    run_down<kFormat, T, 4, false>(job);
   });
 }
 
@@ -350,8 +364,9 @@ Scratch take_scratch(Arena& arena, const MoeExpertsArgs& args) {
   const auto num_experts = static_cast<int64_t>(args.experts.size());
   Scratch s;
   s.num_pairs = num_rows * per_token;
-  // float32 has kernels for 32 rows only; it is not the path of decoding.
-  s.rows_per_item = std::is_same_v<T, bf16> && s.num_pairs <= 4 * num_experts ? 8 : 32;
+  // What is not whole bf16 has kernels for 32 rows only; it is not the path of decoding.
+  s.rows_per_item =
+      std::is_same_v<T, bf16> && is_whole(args) && s.num_pairs <= 4 * num_experts ? 8 : 32;
   s.max_items =
       std::min(s.num_pairs, std::min(num_experts, s.num_pairs) + s.num_pairs / s.rows_per_item);
   s.max_items += args.shared != nullptr ? ceil_div(num_rows, s.rows_per_item) : 0;
@@ -370,7 +385,8 @@ Scratch take_scratch(Arena& arena, const MoeExpertsArgs& args) {
 }
 
 void group(const CudaContext& context, const MoeExpertsArgs& args, const Scratch& s) {
-  launch({.block = dim3(kGroupThreads), .stream = context.stream_handle()}, group_kernel,
+  launch({.block = dim3(kGroupThreads), .stream = context.stream_handle(), .dependent = true},
+         group_kernel,
          {.ids = args.expert_ids.as<int32_t>(),
           .place = s.place.as<int32_t>(),
           .row_of = s.row_of.as<int32_t>(),
@@ -389,7 +405,8 @@ void combine(const CudaContext& context, const MoeExpertsArgs& args, const Scrat
   const int64_t hidden = args.x.size(1);
   launch({.grid = dim3(grid_size(hidden, kCombineThreads), static_cast<unsigned>(args.x.size(0))),
           .block = dim3(kCombineThreads),
-          .stream = context.stream_handle()},
+          .stream = context.stream_handle(),
+          .dependent = true},
          combine_kernel<T>,
          {.out = args.out.as<T>(),
           .sums = s.sums.as<float>(),
@@ -420,9 +437,7 @@ void run(const CudaContext& context, Arena& arena, const MoeExpertsArgs& args) {
                             .x_stride = args.x.stride(0),
                             .shared_activation = s.shared_activation,
                             .num_pairs = static_cast<int>(s.num_pairs),
-                            .gate = args.activation,
-                            .aligned = reinterpret_cast<uintptr_t>(args.x.data()) % 16 == 0 &&
-                                       args.x.stride(0) % kVector<T> == 0}};
+                            .gate = args.activation}};
   if (!args.experts.empty()) {
     job.product.routed = all_of(args, &Expert::gate_up);
   }

@@ -99,6 +99,7 @@ __device__ Head<T, G> head_of(const QkvParams<T, G>& p, int64_t t, int h) {
 // channels that pass.
 template <class T, class G>
 __global__ void __launch_bounds__(kWarps* kWarpSize) qkv_kernel(const QkvParams<T, G> p) {
+  await_previous();
   const int64_t t = blockIdx.x;
   const int h = static_cast<int>(blockIdx.y * kWarps + threadIdx.x / kWarpSize);
   const int lane = static_cast<int>(threadIdx.x % kWarpSize);
@@ -193,7 +194,8 @@ void qkv_norm_rope_append(CudaContext& context, const QkvNormRopeAppendArgs& arg
                         (params.num_index_heads > 0 ? params.num_index_heads + 1 : 0);
       launch({.grid = dim3(static_cast<unsigned>(args.q.size(0)), grid_size(heads, kWarps)),
               .block = dim3(kWarps * kWarpSize),
-              .stream = context.stream_handle()},
+              .stream = context.stream_handle(),
+              .dependent = true},
              qkv_kernel<T, G>, params);
     });
   });

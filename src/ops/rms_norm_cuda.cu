@@ -22,6 +22,7 @@ struct NormParams {
 
 template <class T, class G, int kWidth>
 __global__ void __launch_bounds__(kNormThreads) norm_kernel(const NormParams<T, G> p) {
+  await_previous();
   const int64_t t = blockIdx.x;
   const T* x = p.x + t * p.x_stride;
   norm_row<T, G, kWidth>(p.out + t * p.out_stride, p.gain, p.form,
@@ -31,6 +32,7 @@ __global__ void __launch_bounds__(kNormThreads) norm_kernel(const NormParams<T, 
 // A thread reads back only what it wrote itself.
 template <class T, class G, int kWidth>
 __global__ void __launch_bounds__(kNormThreads) add_norm_kernel(const NormParams<T, G> p) {
+  await_previous();
   const int64_t t = blockIdx.x;
   const T* delta = p.x + t * p.x_stride;
   T* residual = p.residual + t * p.residual_stride;
@@ -60,6 +62,7 @@ struct AddParams {
 
 template <class T, int kWidth>
 __global__ void __launch_bounds__(kNormThreads) add_kernel(const AddParams<T> p) {
+  await_previous();
   const int64_t t = blockIdx.x;
   for (int64_t c = threadIdx.x * kWidth; c < p.size; c += kNormThreads * kWidth) {
     const Vector<float, kWidth> x = load_floats<T, kWidth>(p.x + t * p.x_stride + c);
@@ -79,7 +82,8 @@ NormForm form_of(int64_t size, float eps, GainForm form) {
 LaunchShape shape_of(const CudaContext& context, int64_t rows) {
   return {.grid = dim3(static_cast<unsigned>(rows)),
           .block = dim3(kNormThreads),
-          .stream = context.stream_handle()};
+          .stream = context.stream_handle(),
+          .dependent = true};
 }
 
 // Calls body.operator()<T, G>() with the types of the rows and of the gain.

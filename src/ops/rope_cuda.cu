@@ -18,6 +18,7 @@ struct RopeParams {
 };
 
 __global__ void __launch_bounds__(kThreads) rope_kernel(const RopeParams p) {
+  await_previous();
   const int64_t item = int64_t{blockIdx.x} * kThreads + threadIdx.x;
   if (item >= p.num_items) {
     return;
@@ -39,7 +40,8 @@ void rope_table(CudaContext& context, const RopeTableArgs& args) {
   const int64_t num_items = args.positions.size(0) * args.inv_freq.size(0);
   launch({.grid = dim3(grid_size(num_items, kThreads)),
           .block = dim3(kThreads),
-          .stream = context.stream_handle()},
+          .stream = context.stream_handle(),
+          .dependent = true},
          rope_kernel,
          {.cos_sin = args.cos_sin.as<float>(),
           .positions = args.positions.as<int32_t>(),

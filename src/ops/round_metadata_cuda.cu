@@ -38,6 +38,7 @@ struct SlotParams {
 };
 
 __global__ void __launch_bounds__(kThreads) slot_kernel(const SlotParams p) {
+  await_previous();
   const int t = static_cast<int>(blockIdx.x) * kThreads + static_cast<int>(threadIdx.x);
   if (t < p.num_rows) {
     const int position = p.positions[t];
@@ -55,6 +56,7 @@ struct StepParams {
 };
 
 __global__ void __launch_bounds__(kThreads) step_kernel(const StepParams p) {
+  await_previous();
   const int b = static_cast<int>(blockIdx.x) * kThreads + static_cast<int>(threadIdx.x);
   if (b < p.table.num_sequences) {
     // In 64 bits: an inactive slot's length may be anything.
@@ -77,7 +79,8 @@ PageTable table_of(const ConstTensorView& view, int32_t limit) {
 LaunchShape shape_of(const CudaContext& context, int64_t items) {
   return {.grid = dim3(grid_size(items, kThreads)),
           .block = dim3(kThreads),
-          .stream = context.stream_handle()};
+          .stream = context.stream_handle(),
+          .dependent = true};
 }
 
 }  // namespace

@@ -29,6 +29,7 @@ struct LogitParams {
 
 template <class T, int kWidth>
 __global__ void __launch_bounds__(kThreads) logit_kernel(const LogitParams<T> p) {
+  await_previous();
   __shared__ float shared[kThreads / kWarpSize];
   const int expert = static_cast<int>(blockIdx.x);
   const int first = static_cast<int>(blockIdx.y) * kRows;
@@ -39,7 +40,7 @@ __global__ void __launch_bounds__(kThreads) logit_kernel(const LogitParams<T> p)
     const Vector<float, kWidth> g = load_floats<float, kWidth>(gate + c);
 #pragma unroll
     for (int r = 0; r < kRows; ++r) {
-      const int row = first + (r < rows ? r : 0);  // the sum of a row too many is not used
+      const int row = first + (r < rows ? r : 0);  // a row too many costs a hit in the cache
       const Vector<float, kWidth> x = load_floats<T, kWidth>(p.x + row * p.x_stride + c);
       for (int i = 0; i < kWidth; ++i) {
         sums[r] += x.at[i] * g.at[i];
@@ -48,8 +49,11 @@ __global__ void __launch_bounds__(kThreads) logit_kernel(const LogitParams<T> p)
   }
 #pragma unroll
   for (int r = 0; r < kRows; ++r) {
+    if (r >= rows) {
+      break;
+    }
     const float sum = block_sum<kThreads>(sums[r], shared);
-    if (threadIdx.x == 0 && r < rows) {
+    if (threadIdx.x == 0) {
       p.logits[int64_t{first + r} * p.num_experts + expert] = sum;
     }
   }
@@ -68,6 +72,7 @@ struct ChooseParams {
 };
 
 __global__ void __launch_bounds__(kChooseWarps* kWarpSize) choose_kernel(const ChooseParams p) {
+  await_previous();
   const int t = static_cast<int>(blockIdx.x * kChooseWarps + threadIdx.x / kWarpSize);
   const int lane = static_cast<int>(threadIdx.x % kWarpSize);
   if (t >= p.num_rows) {
@@ -130,7 +135,8 @@ void run_logits(const CudaContext& context, const RouteArgs& args, float* logits
   launch(
       {.grid = dim3(static_cast<unsigned>(params.num_experts), grid_size(params.num_rows, kRows)),
        .block = dim3(kThreads),
-       .stream = context.stream_handle()},
+       .stream = context.stream_handle(),
+       .dependent = true},
       wide ? logit_kernel<T, kWidth> : logit_kernel<T, 1>, params);
 }
 
@@ -148,7 +154,8 @@ void route(CudaContext& context, const RouteArgs& args) {
   dispatch_float(args.x.dtype(), [&]<class T>() { run_logits<T>(context, args, logits); });
   launch({.grid = dim3(grid_size(num_rows, kChooseWarps)),
           .block = dim3(kChooseWarps * kWarpSize),
-          .stream = context.stream_handle()},
+          .stream = context.stream_handle(),
+          .dependent = true},
          choose_kernel,
          {.ids = args.expert_ids.as<int32_t>(),
           .weights = args.weights.as<float>(),

@@ -70,6 +70,7 @@ __device__ Candidate next_largest(const LogprobParams& p,
 }
 
 __global__ void __launch_bounds__(kDrawThreads) logprob_kernel(const LogprobParams p) {
+  await_previous();
   __shared__ DrawShared shared;
   const int64_t i = blockIdx.x;
   const int token = p.tokens[i];
@@ -102,7 +103,8 @@ __global__ void __launch_bounds__(kDrawThreads) logprob_kernel(const LogprobPara
 void token_logprobs(CudaContext& context, const TokenLogprobsArgs& args) {
   launch({.grid = dim3(static_cast<unsigned>(args.rows.size(0))),
           .block = dim3(kDrawThreads),
-          .stream = context.stream_handle()},
+          .stream = context.stream_handle(),
+          .dependent = true},
          logprob_kernel,
          {.logprobs = args.logprobs.as<float>(),
           .top_ids = args.top_ids.as<int32_t>(),

@@ -106,6 +106,7 @@ __device__ Verdict verdict_of(const Block& block, int64_t size, DrawShared& shar
 }
 
 __global__ void __launch_bounds__(kDrawThreads) block_kernel(const BlockParams p) {
+  await_previous();
   __shared__ DrawShared shared;
   const int b = static_cast<int>(blockIdx.x);
   const int64_t first = p.first_choice[b];
@@ -138,7 +139,8 @@ __global__ void __launch_bounds__(kDrawThreads) block_kernel(const BlockParams p
 void verify_block(CudaContext& context, const VerifyBlockArgs& args) {
   launch({.grid = dim3(static_cast<unsigned>(args.first_choice.size(0))),
           .block = dim3(kDrawThreads),
-          .stream = context.stream_handle()},
+          .stream = context.stream_handle(),
+          .dependent = true},
          block_kernel,
          {.accepted = args.accepted.as<int32_t>(),
           .next_token = args.next_token.as<int32_t>(),

@@ -153,29 +153,32 @@ __device__ inline void expand(const uint4& piece,
   }
 }
 
-// The rows that a block multiplies, as one lane sees them: row n = lane / 4 of each tile.
-template <class T, int kTiles>
+// The rows that a block multiplies, as one lane sees them: row n = lane / 4 of each tile. With
+// kWhole every row begins at a multiple of 16 bytes, the inputs are a multiple of kCudaRowInputs,
+// and in place of a row that does not exist stands another, whose sums nobody stores: then loads
+// need no condition, which lets many be on their way at once. Else such a row is null.
+template <class T, int kTiles, bool kWhole>
 struct TileRows {
-  const T* at[kTiles];  // null: no such row
-  bool aligned;         // all rows begin at a multiple of 16 bytes
+  const T* at[kTiles];
 };
 
 // Eight inputs from column k as bf16 pairs; past `size` they are zero.
-__device__ inline void load_eight(
-    const bf16* row, int k, int size, bool aligned, uint32_t (&out)[4]) {
-  if (row != nullptr && aligned && k + 8 <= size) {
-    const uint4 x = *reinterpret_cast<const uint4*>(row + k);
+template <bool kWhole>
+__device__ inline void load_eight(const bf16* row, int k, int size, uint32_t (&out)[4]) {
+  if constexpr (kWhole) {
+    // Behind the row the weights are zeros, and any inputs will do.
+    const uint4 x = __ldg(reinterpret_cast<const uint4*>(row + (k < size ? k : 0)));
     out[0] = x.x;
     out[1] = x.y;
     out[2] = x.z;
     out[3] = x.w;
-    return;
-  }
+  } else {
 #pragma unroll
-  for (int i = 0; i < 4; ++i) {
-    const uint32_t low = row != nullptr && k + 2 * i < size ? row[k + 2 * i].bits : 0;
-    const uint32_t high = row != nullptr && k + 2 * i + 1 < size ? row[k + 2 * i + 1].bits : 0;
-    out[i] = low | (high << 16);
+    for (int i = 0; i < 4; ++i) {
+      const uint32_t low = row != nullptr && k + 2 * i < size ? row[k + 2 * i].bits : 0;
+      const uint32_t high = row != nullptr && k + 2 * i + 1 < size ? row[k + 2 * i + 1].bits : 0;
+      out[i] = low | (high << 16);
+    }
   }
 }
 
@@ -193,18 +196,18 @@ __device__ inline void split(float x, uint32_t (&parts)[3]) {
 template <int kTiles>
 using TileSums = float[kTiles][4];
 
-template <int kTiles>
+template <int kTiles, bool kWhole>
 __device__ inline void multiply(TileSums<kTiles>& sums,
                                 const uint32_t (&low)[4],
                                 const uint32_t (&high)[4],
-                                const TileRows<bf16, kTiles>& rows,
+                                const TileRows<bf16, kTiles, kWhole>& rows,
                                 int2 range) {
   const uint32_t a0[4] = {low[0], high[0], low[1], high[1]};
   const uint32_t a1[4] = {low[2], high[2], low[3], high[3]};
 #pragma unroll
   for (int n = 0; n < kTiles; ++n) {
     uint32_t x[4];
-    load_eight(rows.at[n], range.x, range.y, rows.aligned, x);
+    load_eight<kWhole>(rows.at[n], range.x, range.y, x);
     mma_16x8x16(sums[n], a0, x[0], x[1]);
     mma_16x8x16(sums[n], a1, x[2], x[3]);
   }
@@ -214,7 +217,7 @@ template <int kTiles>
 __device__ inline void multiply(TileSums<kTiles>& sums,
                                 const uint32_t (&low)[4],
                                 const uint32_t (&high)[4],
-                                const TileRows<float, kTiles>& rows,
+                                const TileRows<float, kTiles, false>& rows,
                                 int2 range) {
   const uint32_t a0[4] = {low[0], high[0], low[1], high[1]};
   const uint32_t a1[4] = {low[2], high[2], low[3], high[3]};
@@ -277,11 +280,11 @@ __device__ inline Unscale piece_unscale(const uint8_t* scales, int k) {
 }
 
 // Adds one piece of both output rows to the sums.
-template <TileFormat kFormat, class T, int kTiles>
+template <TileFormat kFormat, class T, int kTiles, bool kWhole>
 __device__ inline void add_piece(TileSums<kTiles>& sums,
                                  const LaneWeights& lane,
                                  const uint4 (&pieces)[2],
-                                 const TileRows<T, kTiles>& rows,
+                                 const TileRows<T, kTiles, kWhole>& rows,
                                  int k) {
   const int safe_k = k < lane.num_padded ? k : 0;
   const Unscale low_scale = piece_unscale<kFormat>(lane.scales[0], safe_k);
@@ -292,7 +295,7 @@ __device__ inline void add_piece(TileSums<kTiles>& sums,
     uint32_t high[4];
     expand<kFormat>(pieces[0], part, low_scale, low);
     expand<kFormat>(pieces[1], part, high_scale, high);
-    multiply<kTiles>(sums, low, high, rows, int2{k + 8 * part, lane.num_in});
+    multiply(sums, low, high, rows, int2{k + 8 * part, lane.num_in});
   }
 }
 
@@ -327,10 +330,10 @@ __device__ inline void add_scaled(TileSums<kTiles>& sums,
 }
 
 // Adds this warp's chunks of the product to the sums.
-template <TileFormat kFormat, class T, int kTiles>
+template <TileFormat kFormat, class T, int kTiles, bool kWhole>
 __device__ inline void add_product(TileSums<kTiles>& sums,
                                    const LaneWeights& lane,
-                                   const TileRows<T, kTiles>& rows) {
+                                   const TileRows<T, kTiles, kWhole>& rows) {
   constexpr int kChunk = 4 * kPieceInputs<kFormat>;
   constexpr int kAhead = kFormat == TileFormat::kMxfp4 ? 2 : 4;  // chunks on their way at once
   const int num_chunks = (lane.num_padded + kChunk - 1) / kChunk;
@@ -350,10 +353,10 @@ __device__ inline void add_product(TileSums<kTiles>& sums,
       }
       if constexpr (kFormat == TileFormat::kFp8) {
         TileSums<kTiles> part = {};
-        add_piece<kFormat, T, kTiles>(part, lane, pieces[i], rows, first + place);
+        add_piece<kFormat, T, kTiles, kWhole>(part, lane, pieces[i], rows, first + place);
         add_scaled<kTiles>(sums, part, lane, first);
       } else {
-        add_piece<kFormat, T, kTiles>(sums, lane, pieces[i], rows, first + place);
+        add_piece<kFormat, T, kTiles, kWhole>(sums, lane, pieces[i], rows, first + place);
       }
     }
   }

@@ -13,6 +13,18 @@ std::atomic<bool> synchronous{false};
 
 constexpr size_t kDefaultSharedBytes = size_t{48} * 1024;
 
+// The devices of a machine are alike in this.
+bool can_overlap() {
+  static const bool kCan = [] {
+    int device = 0;
+    int major = 0;
+    cuda_check(cudaGetDevice(&device));
+    cuda_check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device));
+    return major >= 9;
+  }();
+  return kCan;
+}
+
 }  // namespace
 
 void cuda::set_synchronous_launches(bool value) { synchronous.store(value); }
@@ -37,7 +49,7 @@ void launch_untyped(const LaunchShape& shape, const void* kernel, void** params)
   config.dynamicSmemBytes = shape.smem_bytes;
   config.stream = shape.stream;
   config.attrs = &attribute;
-  config.numAttrs = shape.dependent ? 1 : 0;
+  config.numAttrs = shape.dependent && can_overlap() ? 1 : 0;
   cuda_check(cudaLaunchKernelExC(&config, kernel, params), shape.where);
   if (cuda::synchronous_launches()) {
     cuda_check(cudaStreamSynchronize(shape.stream), shape.where);

@@ -26,8 +26,8 @@ struct LaunchShape {
   dim3 block = {1, 1, 1};
   size_t smem_bytes = 0;  // dynamic shared memory; over 48 KiB the kernel's limit is raised
   cudaStream_t stream = nullptr;
-  // The kernel may start before the one in front has ended: it must call await_previous() before
-  // it touches memory (Hopper; elsewhere it means nothing).
+  // The kernel may start before the one in front has ended: it must wait for it before it touches
+  // memory (griddepcontrol.wait). Hopper and newer; elsewhere it means nothing.
   bool dependent = false;
   std::source_location where = std::source_location::current();
 };
