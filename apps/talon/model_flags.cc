@@ -45,7 +45,7 @@ void add_scheduler_flags(CLI::App& app, ModelFlags& flags) {
       ->check(CLI::IsMember({"fcfs", "priority"}))
       ->capture_default_str();
   app.add_flag("--async-scheduling,!--no-async-scheduling", engine.async_scheduling,
-               "plan a step while the one before runs");
+               "plan a step while the one before runs; default: on a GPU");
   app.add_option("--max-queue-len", engine.max_queue_len, "waiting requests")
       ->capture_default_str();
 }

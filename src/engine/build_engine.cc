@@ -143,7 +143,7 @@ std::unique_ptr<Engine> build_engine(const EngineConfig& config, const TokenFact
       .has_drafter = parts.drafter != nullptr,
       .prefix_caching = config.enable_prefix_caching,
       .use_priorities = config.scheduling_policy == SchedulingPolicy::kPriority,
-      .launch_ahead = config.async_scheduling,
+      .launch_ahead = config.async_scheduling.value_or(gpu.has_value()),
       .max_queue_len = config.max_queue_len,
       .end_token_ids = tokens.end_token_ids};
   auto runner = std::make_unique<Runner>(

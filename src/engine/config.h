@@ -44,9 +44,10 @@ struct EngineConfig {
   int32_t long_prefill_token_threshold = 0;  // rows one prompt may take per step; 0: no limit
   bool enable_prefix_caching = true;         // requests share full pages of equal prefixes
   SchedulingPolicy scheduling_policy = SchedulingPolicy::kFcfs;
-  bool async_scheduling = false;  // plan a step while the one before runs; on the CPU, where a
-                                  //   step runs inside `launch`, this only delays the results
-  int32_t max_queue_len = 1024;   // waiting sequences; one more is refused
+  // Plan a step while the one before runs. On the CPU, where a step runs inside `launch`, this only
+  // delays the results; none: on a GPU only.
+  std::optional<bool> async_scheduling{};
+  int32_t max_queue_len = 1024;               // waiting sequences; one more is refused
   int64_t kv_cache_bytes = int64_t{2} << 30;  // cap of the KV pool; a pool takes what the context
                                               //   limit can use, and no more than this
   SpecPolicyKind spec_policy = SpecPolicyKind::kFixed;

@@ -73,7 +73,7 @@ class RunnerTest : public test::EngineFixture {
     scheduler.max_logit_rows = sizes.max_logit_rows();
     scheduler.max_drafts = sizes.max_drafts;
     scheduler.has_drafter = parts.drafter != nullptr;
-    scheduler.launch_ahead = config.async_scheduling;
+    scheduler.launch_ahead = config.async_scheduling.value_or(false);
     scheduler.max_queue_len = config.max_queue_len;
     auto runner = std::make_unique<Runner>(std::move(parts), sizes, kPages);
     runner->capture(draft_counts);
