@@ -1,9 +1,10 @@
-# For users. `make demo` shows Talon at work, `make test` runs its tests; both install what is
-# missing (Debian 12) and build first. Developers use ./check.
+# For users. `make demo` shows Talon at work, `make test` runs its tests, `make test-clients` runs
+# other people's clients against its server; all install what is missing (Debian 12) and build first.
+# Developers use ./check.
 PREFIX ?= /usr/local
 BUILD := build
 
-.PHONY: all build configure deps demo test install clean
+.PHONY: all build configure deps demo test test-clients install clean
 
 all: build
 
@@ -26,6 +27,10 @@ demo: $(BUILD)/talon
 
 test: build
 	@ctest --preset cpu
+
+# Real clients: Python packages and a browser.
+test-clients: $(BUILD)/talon
+	@tools/test_clients $(BUILD)/talon
 
 install: $(BUILD)/talon
 	cmake --install $(BUILD) --prefix $(PREFIX)

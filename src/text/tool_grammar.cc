@@ -9,6 +9,9 @@ namespace {
 
 constexpr const char* kMarker = "]<]minimax[>[";
 
+// Blanks between two elements: the template writes none, and a weak model writes no end of them.
+constexpr int kMaxWhitespace = 2;
+
 Json tag(const std::string& begin, Json content, const std::string& end) {
   return {{"type", "tag"}, {"begin", begin}, {"content", std::move(content)}, {"end", end}};
 }
@@ -21,7 +24,8 @@ Json arguments_of(const ToolRule& tool) {
   // What is not JSON is no schema either, and is refused as such.
   return {{"type", "json_schema"},
           {"json_schema", schema.ok() ? schema.value() : Json(tool.parameters)},
-          {"style", "minimax_m3_xml"}};
+          {"style", "minimax_m3_xml"},
+          {"max_whitespace_cnt", kMaxWhitespace}};
 }
 
 }  // namespace
