@@ -17,7 +17,7 @@ struct LocalModel {
   std::unique_ptr<text::Tokenizer> tokenizer;
   std::unique_ptr<Engine> engine;
   std::vector<TokenId> end_token_ids;  // end an answer
-  bool synthetic_acceptance = false;  // acceptance is forced: what it says means nothing
+  bool synthetic_acceptance = false;   // acceptance is forced: what it says means nothing
 };
 
 // Throws Error naming file and field. End-of-answer ids come from generation_config.json, else
