@@ -44,7 +44,8 @@ TOP_FOLDERS = {
     "apps", "src", "tests", "bench", "docs", "training", "tools", "models", "data", "cmake", ".ci",
     ".githooks",
 }
-TEST_FOLDERS = {"oracle", "golden", "sim", "e2e", "fuzz", "support", "apps", "tools", "training"}
+TEST_FOLDERS = {"oracle", "golden", "sim", "clients", "e2e", "fuzz", "support", "apps", "tools",
+                "training"}
 # May hold other characters than ASCII, and lines of any length: they are data.
 DATA = ("data/", "models/", "tests/golden/", "tests/fuzz/corpus/")
 
