@@ -7,6 +7,7 @@
 namespace talon {
 
 void register_generate(CLI::App& app);
+void register_chat(CLI::App& app);
 void register_eval(CLI::App& app);
 void register_bench(CLI::App& app);
 void register_inspect(CLI::App& app);

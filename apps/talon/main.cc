@@ -47,6 +47,7 @@ int run(int argc, char** argv) {
   CLI::App app("Talon: MiniMax-M3 with EAGLE-3 speculative decoding", "talon");
   app.require_subcommand(1);
   talon::register_generate(app);
+  talon::register_chat(app);
   talon::register_eval(app);
   talon::register_bench(app);
   talon::register_inspect(app);

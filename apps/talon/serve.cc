@@ -19,6 +19,7 @@
 #include "model_flags.h"
 #include "server/api/generation_config.h"
 #include "server/service.h"
+#include "stream/chat_tokens.h"
 #include "text/chat_template.h"
 
 namespace talon {
@@ -192,32 +193,6 @@ SamplingSettings sampling_defaults(const std::filesystem::path& model_dir) {
   return settings.value();
 }
 
-// The tokens that begin and end reasoning, if the vocabulary has them.
-std::optional<text::ReasoningTags> reasoning_tags(const text::Tokenizer& tokenizer) {
-  text::ReasoningTags tags;
-  const std::optional<TokenId> open = tokenizer.token_id(tags.open_text);
-  const std::optional<TokenId> close = tokenizer.token_id(tags.close_text);
-  if (!open.has_value() || !close.has_value()) {
-    return std::nullopt;
-  }
-  tags.open = *open;
-  tags.close = *close;
-  return tags;
-}
-
-// Likewise those of tool calls.
-std::optional<text::ToolTokens> tool_tokens(const text::Tokenizer& tokenizer) {
-  text::ToolTokens tokens;
-  const std::optional<TokenId> marker = tokenizer.token_id(tokens.marker_text);
-  if (!marker.has_value()) {
-    return std::nullopt;
-  }
-  tokens.marker = *marker;
-  tokens.open = tokenizer.token_id(tokens.open_text).value_or(TokenId(-1));
-  tokens.close = tokenizer.token_id(tokens.close_text).value_or(TokenId(-1));
-  return tokens;
-}
-
 // What is served: names, limits, template.
 server::ApiContext api_context(const ServeFlags& flags,
                                const EngineConfig& config,
@@ -236,8 +211,8 @@ server::ApiContext api_context(const ServeFlags& flags,
   if (flags.generation_config == "auto") {
     context.defaults = sampling_defaults(config.model_dir);
   }
-  context.reasoning = reasoning_tags(*model.tokenizer);
-  context.tool_tokens = tool_tokens(*model.tokenizer);
+  context.reasoning = find_reasoning_tags(*model.tokenizer);
+  context.tool_tokens = find_tool_tokens(*model.tokenizer);
   return context;
 }
 

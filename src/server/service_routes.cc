@@ -71,7 +71,10 @@ void Service::State::add_routes() {
   add_generation_routes();
   add_text_routes();
   add_status_routes();
-  add_admin_routes();
+  // Nobody but who has a key may stop a server or its requests.
+  if (!options.api_keys.empty()) {
+    add_admin_routes();
+  }
   add_health_routes();
   if (options.has_page) {
     add_page_routes();

@@ -17,7 +17,7 @@
 namespace talon {
 
 struct CompletionRequest {
-  std::string prompt;  // raw text, encoded as it stands; added tokens are recognised
+  std::string prompt{};  // raw text, encoded as it stands; added tokens are recognised
   std::vector<TokenId> prompt_tokens{};  // instead of the text, if not empty
   int32_t max_tokens = 512;
   bool ignore_eos = false;

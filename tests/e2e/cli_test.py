@@ -31,6 +31,19 @@ def generate(*arguments: object) -> dict:
     return json.loads(done.stdout)
 
 
+class ChatTest(unittest.TestCase):
+    def test_a_conversation_through_a_pipe(self) -> None:
+        lines = "Hello, how are you?\n/undo\n/undo\n/system Be brief.\nHello\n/what\n/quit\nnever\n"
+        done = subprocess.run([PROGRAM, "chat", "--max-tokens", "40"], input=lines,
+                              capture_output=True, text=True, timeout=250, check=False)
+
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("fine", done.stdout)
+        self.assertIn("nothing was said yet", done.stdout)
+        self.assertIn("/thinking MODE", done.stdout)
+        self.assertEqual(done.stderr.count("tokens per forward"), 2)
+
+
 class GenerateTest(unittest.TestCase):
     def test_json_has_the_documented_members(self) -> None:
         answer = generate("--prompt", QUESTION)

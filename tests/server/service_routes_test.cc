@@ -121,14 +121,26 @@ TEST(ServiceRoutesTest, TellsOfModelsAndTokens) {
 }
 
 TEST(ServiceRoutesTest, OperatorsFlushAbortAndDrain) {
-  RunningService service;
-  const uint16_t port = service.port();
+  ServiceOptions options;
+  options.api_keys = {"secret"};
+  RunningService service(options);
+  const auto post = [&](const char* path, const char* body) {
+    return http_post(service.port(), path, body, "x-api-key: secret\r\n");
+  };
 
-  EXPECT_EQ(json_of(http_post(port, "/flush_cache", "")).at("flushed"), true);
-  EXPECT_EQ(json_of(http_post(port, "/admin/abort", R"({"request_id":"none"})")).at("aborted"),
-            false);
-  EXPECT_EQ(http_post(port, "/admin/abort", "[]").status, 400);
-  EXPECT_EQ(http_post(port, "/admin/drain", "").status, 200);
+  EXPECT_EQ(json_of(post("/flush_cache", "")).at("flushed"), true);
+  EXPECT_EQ(json_of(post("/admin/abort", R"({"request_id":"none"})")).at("aborted"), false);
+  EXPECT_EQ(post("/admin/abort", "[]").status, 400);
+  EXPECT_EQ(http_post(service.port(), "/admin/drain", "").status, 401);
+  EXPECT_EQ(post("/admin/drain", "").status, 200);
+}
+
+TEST(ServiceRoutesTest, WithoutKeysThereAreNoOperators) {
+  RunningService service;
+
+  for (const char* path : {"/flush_cache", "/admin/abort", "/admin/drain"}) {
+    EXPECT_EQ(http_post(service.port(), path, "{}").status, 404) << path;
+  }
 }
 
 }  // namespace
