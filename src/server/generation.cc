@@ -253,7 +253,7 @@ Generations::Generations(const text::Tokenizer& tokenizer,
 
 Generations::~Generations() = default;
 
-void Generations::start(std::shared_ptr<Exchange> exchange, GenerationRequest request) {
+void Generations::start(const std::shared_ptr<Exchange>& exchange, GenerationRequest request) {
   // Shared, because a task is copied.
   auto shared = std::make_shared<GenerationRequest>(std::move(request));
   const bool is_posted = engine_.post([this, exchange, shared](Engine& engine) {
@@ -367,19 +367,18 @@ void Generations::fail_all(const ApiError& error) {
 }
 
 bool Generations::abort(std::string_view request_id) {
-  const auto found = std::ranges::find_if(active_, [&](const auto& generation) {
-    return generation->exchange().request().id == request_id;
-  });
-  if (found == active_.end()) {
-    return false;
+  const std::vector<std::shared_ptr<Generation>> present = active_;
+  for (const std::shared_ptr<Generation>& generation : present) {
+    if (generation->exchange().request().id == request_id) {
+      generation->fail({.status = 500,
+                        .type = "server_error",
+                        .code = "aborted",
+                        .message = "the request was aborted by the operator"});
+      end(*generation);
+      return true;
+    }
   }
-  const std::shared_ptr<Generation> generation = *found;
-  generation->fail({.status = 500,
-                    .type = "server_error",
-                    .code = "aborted",
-                    .message = "the request was aborted by the operator"});
-  end(*generation);
-  return true;
+  return false;
 }
 
 }  // namespace talon::server

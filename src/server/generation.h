@@ -67,7 +67,7 @@ class Generations {
   Generations(const Generations&) = delete;
   Generations& operator=(const Generations&) = delete;
 
-  void start(std::shared_ptr<Exchange> exchange, GenerationRequest request);
+  void start(const std::shared_ptr<Exchange>& exchange, GenerationRequest request);
   void pump();
   void tick(std::chrono::steady_clock::time_point now);
   // Ends every answer with this error.

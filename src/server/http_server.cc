@@ -121,7 +121,7 @@ asio::awaitable<void> HttpServer::State::serve(tcp::socket socket) {
   if (error || connections.size() >= options.max_connections) {
     co_return;
   }
-  socket.set_option(tcp::no_delay(true), error);
+  error = socket.set_option(tcp::no_delay(true), error);
   std::string peer = remote.address().to_string();
   if (tls == nullptr) {
     co_await run_connection(std::move(socket), std::move(peer));
@@ -193,7 +193,7 @@ void HttpServer::on_signal(std::function<void()> task) {
 void HttpServer::drain() {
   state_->host.is_draining = true;
   SystemError ignored;
-  state_->acceptor.close(ignored);
+  ignored = state_->acceptor.close(ignored);
   for (AnyConnection* connection : state_->connections) {
     connection->close_if_idle();
   }
@@ -205,7 +205,7 @@ bool HttpServer::is_draining() const { return state_->host.is_draining; }
 void HttpServer::stop() {
   state_->host.is_draining = true;
   SystemError ignored;
-  state_->acceptor.close(ignored);
+  ignored = state_->acceptor.close(ignored);
   for (AnyConnection* connection : state_->connections) {
     connection->cut();
   }

@@ -26,17 +26,17 @@ namespace {
 constexpr const char* kJson = "application/json";
 
 const ErrorShape& openai_errors() {
-  static const ErrorShape shape;
-  return shape;
+  static const ErrorShape kShape;
+  return kShape;
 }
 
 const ErrorShape& anthropic_errors() {
-  static const ErrorShape shape{.body = anthropic_error_body,
-                                .frame = [](const ApiError& error, std::string_view request_id) {
-                                  return fmt::format("event: error\ndata: {}\n\n",
-                                                     anthropic_error_body(error, request_id));
-                                }};
-  return shape;
+  static const ErrorShape kShape{.body = anthropic_error_body,
+                                 .frame = [](const ApiError& error, std::string_view request_id) {
+                                   return fmt::format("event: error\ndata: {}\n\n",
+                                                      anthropic_error_body(error, request_id));
+                                 }};
+  return kShape;
 }
 
 // The answer of a call. OpenAI's two old routes show tokens, so theirs need the tokenizer.
@@ -82,8 +82,8 @@ void Service::State::add_routes() {
 }
 
 void Service::State::add_generation_routes() {
-  const auto add = [this](std::string path, std::string id_prefix, const ErrorShape& errors,
-                          std::function<Reading(std::string, AnswerHead)> read) {
+  const auto add = [this](std::string path, const std::string& id_prefix, const ErrorShape& errors,
+                          const std::function<Reading(std::string, AnswerHead)>& read) {
     router.add({.method = "POST",
                 .path = std::move(path),
                 .handler = [this, id_prefix, &errors, read](const ExchangePtr& exchange) {
@@ -114,7 +114,7 @@ void Service::State::add_generation_routes() {
 void Service::State::add_text_routes() {
   using Made = std::variant<std::string, ApiError>;
   const auto add = [this](std::string path, const ErrorShape& errors,
-                          std::function<Made(std::string)> make) {
+                          const std::function<Made(std::string)>& make) {
     router.add({.method = "POST",
                 .path = std::move(path),
                 .handler = [this, &errors, make](const ExchangePtr& exchange) {
@@ -133,8 +133,8 @@ void Service::State::add_text_routes() {
 }
 
 void Service::State::add_status_routes() {
-  const auto get = [this](std::string path, std::function<std::string()> text,
-                          std::string type = kJson, bool is_open = false) {
+  const auto get = [this](std::string path, const std::function<std::string()>& text,
+                          const std::string& type = kJson, bool is_open = false) {
     router.add({.method = "GET",
                 .path = std::move(path),
                 .handler =
