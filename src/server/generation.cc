@@ -11,16 +11,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-ApiError busy_error() {
-  return {.status = 429,
-          .type = "rate_limit_error",
-          .code = "queue_full",
-          .message = "too many requests wait"};
-}
-
 ApiError error_of(const Refusal& refusal) {
   if (refusal.code == Refusal::Code::kQueueFull) {
-    return busy_error();
+    return queue_full_error();
   }
   const bool is_length = refusal.code == Refusal::Code::kContextLength;
   return {.code = is_length ? "context_length_exceeded" : "invalid_value",
@@ -36,11 +29,7 @@ ApiError deadline_error() {
 }
 
 void refuse(Exchange& exchange, const ErrorShape& shape, const ApiError& error) {
-  HttpReply reply{.status = error.status, .body = shape.body(error, exchange.request().id)};
-  if (error.status == 429 || error.status == 503) {
-    reply.headers.emplace_back("retry-after", "1");
-  }
-  exchange.reply(std::move(reply));
+  exchange.reply(error_reply(shape, error, exchange.request().id));
 }
 
 double seconds(Clock::duration duration) { return std::chrono::duration<double>(duration).count(); }
@@ -63,6 +52,14 @@ std::variant<std::vector<Submission>, Refusal> submit_all(Engine& engine,
 }
 
 }  // namespace
+
+HttpReply error_reply(const ErrorShape& shape, const ApiError& error, std::string_view request_id) {
+  HttpReply reply{.status = error.status, .body = shape.body(error, request_id)};
+  if (error.status == 429 || error.status == 503) {
+    reply.headers.emplace_back("retry-after", "1");
+  }
+  return reply;
+}
 
 // One admitted request.
 class Generations::Generation {
@@ -268,7 +265,7 @@ void Generations::start(const std::shared_ptr<Exchange>& exchange, GenerationReq
     });
   });
   if (!is_posted) {
-    refuse(*exchange, shared->errors, busy_error());
+    refuse(*exchange, shared->errors, queue_full_error());
   }
 }
 

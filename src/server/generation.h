@@ -35,6 +35,9 @@ struct ErrorShape {
       [](const ApiError& error, std::string_view) { return error_frame(error); };
 };
 
+// The answer to a request that failed; 429 and 503 say when to ask again.
+HttpReply error_reply(const ErrorShape& shape, const ApiError& error, std::string_view request_id);
+
 struct GenerationRequest {
   std::vector<Request> requests{};  // one a prompt
   OutputSettings output{};

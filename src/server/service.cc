@@ -17,13 +17,6 @@ using Clock = std::chrono::steady_clock;
 constexpr size_t kMaxTasks = 4096;
 constexpr std::chrono::milliseconds kTick(20);
 
-ApiError busy_error() {
-  return {.status = 429,
-          .type = "rate_limit_error",
-          .code = "queue_full",
-          .message = "too many requests wait"};
-}
-
 ApiError not_found(const std::string& path) {
   return {.status = 404, .code = "not_found", .message = fmt::format("there is no {}", path)};
 }
@@ -37,14 +30,6 @@ ApiError draining_error() {
 
 }  // namespace
 
-HttpReply error_reply(const ErrorShape& shape, const ApiError& error, std::string_view request_id) {
-  HttpReply reply{.status = error.status, .body = shape.body(error, request_id)};
-  if (error.status == 429 || error.status == 503) {
-    reply.headers.emplace_back("retry-after", "1");
-  }
-  return reply;
-}
-
 Service::State::State(LocalModel& given_model,
                       const ApiContext& given_context,
                       ServiceOptions given_options,
@@ -54,7 +39,7 @@ Service::State::State(LocalModel& given_model,
       options(std::move(given_options)),
       access(options.api_keys, options.allowed_origins),
       http(http_options, [this](const ExchangePtr& exchange) { handle(exchange); }),
-      engine(*model.engine, kMaxTasks, [this] { http.post([this] { generations.pump(); }); }),
+      engine(*model.engine, kMaxTasks, [this] { post_pump(); }),
       generations(*model.tokenizer,
                   engine,
                   metrics,
@@ -73,6 +58,15 @@ Service::State::State(LocalModel& given_model,
     generations.tick(Clock::now());
     check_progress();
   });
+}
+
+void Service::State::post_pump() {
+  if (!pump_waits.exchange(true)) {
+    http.post([this] {
+      pump_waits = false;  // before it reads: what comes later posts again
+      generations.pump();
+    });
+  }
 }
 
 void Service::State::handle(const ExchangePtr& exchange) {
@@ -170,7 +164,7 @@ void Service::State::generate(const ExchangePtr& exchange,
     });
   });
   if (!is_posted) {
-    exchange->reply(error_reply(errors, busy_error(), id));
+    exchange->reply(error_reply(errors, queue_full_error(), id));
   }
 }
 
@@ -190,7 +184,7 @@ void Service::State::answer_on_worker(
     });
   });
   if (!is_posted) {
-    exchange->reply(error_reply(errors, busy_error(), exchange->request().id));
+    exchange->reply(error_reply(errors, queue_full_error(), exchange->request().id));
   }
 }
 

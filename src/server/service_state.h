@@ -1,6 +1,7 @@
 // The inside of a Service, shared by service.cc (life, admission) and service_routes.cc (routes).
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <ctime>
 #include <functional>
@@ -31,8 +32,6 @@ struct Prepared {
 };
 using Reading = std::variant<Prepared, ApiError>;
 
-HttpReply error_reply(const ErrorShape& shape, const ApiError& error, std::string_view request_id);
-
 struct Service::State {
   State(LocalModel& given_model,
         const ApiContext& given_context,
@@ -47,6 +46,7 @@ struct Service::State {
   void add_page_routes();
   void add_health_routes();
   void handle(const ExchangePtr& exchange);
+  void post_pump();  // from the engine's thread
   void watch(const ExchangePtr& exchange, const std::string& route);
   // Reads the request on the worker, submits it to the engine, and lets the answer run.
   void generate(const ExchangePtr& exchange,
@@ -76,6 +76,8 @@ struct Service::State {
   Metrics metrics;
   std::optional<text::GrammarCompiler> grammars;
   HttpServer http;
+  // The engine's thread is faster than this one at times: one pump waits, never a row of them.
+  std::atomic<bool> pump_waits{false};
   EngineThread engine;
   Generations generations;
   int64_t start_time = std::time(nullptr);  // seconds since 1970

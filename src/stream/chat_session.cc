@@ -12,23 +12,6 @@
 #include "text/jinja/json_value.h"
 
 namespace talon {
-namespace {
-
-using Start = text::ReasoningParser::Start;
-
-// How an answer begins after this prompt.
-Start start_after(std::string_view prompt, const text::ReasoningTags& tags) {
-  while (prompt.ends_with('\n') || prompt.ends_with(' ')) {
-    prompt.remove_suffix(1);
-  }
-  if (prompt.ends_with(tags.open_text)) {
-    return Start::kReasoning;
-  }
-  return prompt.ends_with(tags.close_text) ? Start::kAnswer : Start::kEither;
-}
-
-}  // namespace
-
 std::string ChatSession::prompt_with(const std::string& question) const {
   Json messages = Json::array();
   if (!system_.empty()) {
@@ -66,7 +49,7 @@ ChatSession::Turn ChatSession::turn_of(const std::string& prompt,
   }
   Turn turn{.question = question, .reasoning = {}, .answer = {}};
   text::Detokenizer detokenizer(*model_.tokenizer, /*skip_special=*/true);
-  text::ReasoningParser parser(*tags, start_after(prompt, *tags));
+  text::ReasoningParser parser(*tags, text::ReasoningParser::start_after(prompt, *tags));
   const auto add = [&turn](const text::ReasoningParser::Delta& delta) {
     turn.reasoning += delta.reasoning;
     turn.answer += delta.content;

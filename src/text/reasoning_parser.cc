@@ -6,6 +6,17 @@
 
 namespace talon::text {
 
+ReasoningParser::Start ReasoningParser::start_after(std::string_view prompt,
+                                                    const ReasoningTags& tags) {
+  while (prompt.ends_with('\n') || prompt.ends_with(' ')) {
+    prompt.remove_suffix(1);
+  }
+  if (prompt.ends_with(tags.open_text)) {
+    return Start::kReasoning;
+  }
+  return prompt.ends_with(tags.close_text) ? Start::kAnswer : Start::kEither;
+}
+
 ReasoningParser::ReasoningParser(ReasoningTags tags, Start start)
     : tags_(std::move(tags)),
       state_(start == Start::kReasoning ? State::kReasoning

@@ -35,6 +35,9 @@ class ReasoningParser {
 
   ReasoningParser(ReasoningTags tags, Start start);
 
+  // How an answer to this prompt begins, by the tag that ends it; blanks after that do not count.
+  static Start start_after(std::string_view prompt, const ReasoningTags& tags);
+
   // A token, with the text that it adds to the output. For a tag that is the tag's text, after
   // what the detokenizer had held back.
   Delta push(TokenId id, std::string_view text);

@@ -13,25 +13,6 @@
 #include "text/jinja/json_value.h"
 
 namespace talon::server {
-namespace {
-
-using Start = text::ReasoningParser::Start;
-
-Start start_after(std::string_view prompt, const ApiContext& context) {
-  if (!context.reasoning.has_value()) {
-    return Start::kAnswer;
-  }
-  while (prompt.ends_with('\n') || prompt.ends_with(' ')) {
-    prompt.remove_suffix(1);
-  }
-  if (prompt.ends_with(context.reasoning->open_text)) {
-    return Start::kReasoning;
-  }
-  return prompt.ends_with(context.reasoning->close_text) ? Start::kAnswer : Start::kEither;
-}
-
-}  // namespace
-
 ChatPrompt render_chat(Fields& fields,
                        const ApiContext& context,
                        const Arrival& arrival,
@@ -65,7 +46,9 @@ ChatPrompt render_chat(Fields& fields,
   if (prompt.tokens.empty()) {
     fields.fail("invalid_value", "messages", "the prompt has no token");
   }
-  prompt.start = start_after(prompt.text, context);
+  prompt.start = context.reasoning.has_value()
+                     ? text::ReasoningParser::start_after(prompt.text, *context.reasoning)
+                     : text::ReasoningParser::Start::kAnswer;
   return prompt;
 }
 

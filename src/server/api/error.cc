@@ -14,6 +14,13 @@ ApiError bad_request(std::string_view code, std::string_view param, std::string 
           .message = std::move(message)};
 }
 
+ApiError queue_full_error() {
+  return {.status = 429,
+          .type = "rate_limit_error",
+          .code = "queue_full",
+          .message = "too many requests wait"};
+}
+
 std::string error_body(const ApiError& error) {
   const Json param = error.param.empty() ? Json(nullptr) : Json(error.param);
   return json_line({{"error",

@@ -18,6 +18,9 @@ struct ApiError {
 // A request that breaks a rule: status 400, or 404 for `model_not_found`.
 ApiError bad_request(std::string_view code, std::string_view param, std::string message);
 
+// Nothing more is taken for now: status 429.
+ApiError queue_full_error();
+
 // {"error": {message, type, param, code}}, one line, always valid UTF-8.
 std::string error_body(const ApiError& error);
 
