@@ -193,6 +193,7 @@ class ServeLifeTest(unittest.TestCase):
         with self.assertRaises(http.client.IncompleteRead):
             answer.read()
         connection.close()
+        server.process.wait(timeout=60)  # a third signal could meet a process without a handler
         self.assertEqual(server.stop(), 0)
 
     def test_a_key_is_asked_for(self) -> None:

@@ -4,8 +4,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <memory>
+#include <semaphore>
 #include <string>
 #include <utility>
 #include <vector>
@@ -58,13 +60,25 @@ class GenerationTest : public testing::Test {
     config.max_num_seqs = 2;
     config.max_queue_len = 1;
     model_ = open_local_model(config);
-    engine_ = std::make_unique<EngineThread>(*model_.engine, 64, [] {});
+    engine_ = std::make_unique<EngineThread>(*model_.engine, 64, [this] {
+      if (takes_turns_) {
+        turns_.acquire();
+      }
+    });
     options_.stall_timeout = std::chrono::milliseconds(1);
     options_.stream_buffer_bytes = 100;
     generations_ = std::make_unique<Generations>(
         *model_.tokenizer, *engine_, metrics_, options_,
         [this](std::function<void()> task) { EXPECT_TRUE(tasks_.try_push(std::move(task))); });
   }
+
+  ~GenerationTest() override {
+    takes_turns_ = false;
+    turns_.release();
+  }
+
+  // From here on the engine makes a turn or two for each request that starts, and no other.
+  void take_turns() { takes_turns_ = true; }
 
   std::shared_ptr<Exchange> start(int32_t max_tokens,
                                   bool stream,
@@ -82,6 +96,7 @@ class GenerationTest : public testing::Test {
     answer->stop_after_ = stop_after;
     request.answer = std::move(answer);
     generations_->start(exchange, std::move(request));
+    turns_.release();
     run_task();  // the engine's answer
     return exchange;
   }
@@ -113,6 +128,8 @@ class GenerationTest : public testing::Test {
   Metrics metrics_;
   GenerationOptions options_;
   BoundedQueue<std::function<void()>> tasks_{64};
+  std::atomic<bool> takes_turns_ = false;
+  std::counting_semaphore<> turns_{0};
   std::unique_ptr<EngineThread> engine_;
   std::unique_ptr<Generations> generations_;
 };
@@ -191,6 +208,7 @@ TEST_F(GenerationTest, FailingAllEndsStreamsWithTheReason) {
 }
 
 TEST_F(GenerationTest, WhatTheEngineRefusesIsAnswered) {
+  take_turns();
   std::vector<std::shared_ptr<Exchange>> kept;
   for (int32_t i = 1; i <= 2; ++i) {
     kept.push_back(start(900, true));
