@@ -1,26 +1,21 @@
-// Text from a file made fit for a one-line message: control characters become '?', and what is
-// longer than `max_bytes` is cut and marked with "...".
+// Untrusted text made fit for a one-line message: control characters and bytes that are no UTF-8
+// become \xNN, and what is longer than the limit is cut before a character and marked with "...".
+// Pure functions.
 #pragma once
 
-#include <algorithm>
+#include <cstddef>
 #include <string>
 #include <string_view>
 
 namespace talon {
 
-inline std::string printable(std::string_view text, size_t max_bytes = 160) {
-  // The cut is made before a character, not inside it: UTF-8 stays UTF-8.
-  size_t end = std::min(max_bytes, text.size());
-  while (end > 0 && end < text.size() && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) {
-    --end;
-  }
-  std::string out(text.substr(0, end));
-  for (char& c : out) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) {
-      c = '?';
-    }
-  }
-  return end < text.size() ? out + "..." : out;
-}
+inline constexpr size_t kMaxPrintableBytes = 160;
+inline constexpr size_t kMaxQuotedBytes = 64;
+
+// `max_bytes` counts bytes of `text`.
+std::string printable(std::string_view text, size_t max_bytes = kMaxPrintableBytes);
+
+// The same in double quotes, with \" and \\ escaped, so that its end is certain.
+std::string quote(std::string_view text);
 
 }  // namespace talon

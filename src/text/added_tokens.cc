@@ -4,8 +4,8 @@
 
 #include "base/check.h"
 #include "base/result.h"
+#include "base/utf8.h"
 #include "text/pattern.h"
-#include "text/utf8.h"
 
 namespace talon::text {
 namespace {

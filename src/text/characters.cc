@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
+#include "base/utf8.h"
 #include "text/special_casing.h"
-#include "text/utf8.h"
 
 namespace talon::text {
 namespace {

@@ -8,10 +8,10 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/printable.h"
 #include "text/characters.h"
 #include "text/jinja/json_value.h"
 #include "text/jinja/truth.h"
-#include "text/quote.h"
 
 namespace talon::text {
 namespace {

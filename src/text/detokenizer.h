@@ -8,8 +8,8 @@
 #include <string>
 
 #include "base/ids.h"
+#include "base/utf8.h"
 #include "text/tokenizer.h"
-#include "text/utf8.h"
 
 namespace talon::text {
 

@@ -6,8 +6,8 @@
 #include <cctype>
 
 #include "base/result.h"
+#include "base/utf8.h"
 #include "text/pattern.h"
-#include "text/utf8.h"
 
 namespace talon::text {
 namespace {

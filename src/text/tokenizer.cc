@@ -13,14 +13,14 @@
 
 #include "base/error.h"
 #include "base/ids.h"
+#include "base/printable.h"
 #include "base/result.h"
+#include "base/utf8.h"
 #include "text/added_tokens.h"
 #include "text/bpe.h"
 #include "text/normalizer.h"
 #include "text/pretokenizer.h"
-#include "text/quote.h"
 #include "text/tokenizer_file.h"
-#include "text/utf8.h"
 #include "text/vocabulary.h"
 
 namespace talon::text {

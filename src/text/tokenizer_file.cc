@@ -7,10 +7,10 @@
 
 #include "base/ids.h"
 #include "base/json.h"
+#include "base/printable.h"
 #include "base/result.h"
 #include "text/added_tokens.h"
 #include "text/normalizer.h"
-#include "text/quote.h"
 #include "text/tokenizer_json.h"
 #include "text/vocabulary.h"
 

@@ -6,8 +6,8 @@
 #include <limits>
 
 #include "base/json.h"
+#include "base/printable.h"
 #include "base/result.h"
-#include "text/quote.h"
 
 namespace talon::text {
 namespace {

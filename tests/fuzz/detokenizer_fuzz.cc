@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/utf8.h"
 #include "text/stop_scanner.h"
-#include "text/utf8.h"
 
 using talon::text::StopMatch;
 using talon::text::StopScanner;
@@ -93,7 +93,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     }
   }
   StopScanner scanner(stops, (options & 4) != 0);
-  talon::text::Utf8Assembler assembler;
+  talon::Utf8Assembler assembler;
   std::string bytes;
   std::string text;
   std::string shown;
@@ -101,7 +101,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const std::string token = input.take_piece();
     bytes += token;
     const std::string piece = assembler.push(token);
-    TALON_CHECK(talon::text::valid_utf8_prefix(piece) == piece.size(), "half a character");
+    TALON_CHECK(talon::valid_utf8_prefix(piece) == piece.size(), "half a character");
     text += piece;
     shown += scanner.push(piece);
   }
@@ -109,7 +109,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   text += rest;
   shown += scanner.push(rest);
   shown += scanner.finish();
-  TALON_CHECK(text == talon::text::to_valid_utf8(bytes), "the pieces do not add up");
+  TALON_CHECK(text == talon::to_valid_utf8(bytes), "the pieces do not add up");
   check_shown(stops, text, scanner, shown);
   return 0;
 }

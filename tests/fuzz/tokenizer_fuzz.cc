@@ -10,7 +10,7 @@
 #include "base/check.h"
 #include "base/ids.h"
 #include "base/result.h"
-#include "text/utf8.h"
+#include "base/utf8.h"
 
 using talon::Result;
 using talon::TokenId;
@@ -33,7 +33,7 @@ void encode(const Tokenizer& tokenizer, std::string_view text) {
       TALON_CHECK(tokenizer.has_token(id), "id {} has no token", id.value);
     }
     const std::string decoded = tokenizer.decode(ids.value(), false);
-    TALON_CHECK(talon::text::valid_utf8_prefix(decoded) == decoded.size(), "invalid UTF-8");
+    TALON_CHECK(talon::valid_utf8_prefix(decoded) == decoded.size(), "invalid UTF-8");
   }
 }
 

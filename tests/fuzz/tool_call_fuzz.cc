@@ -10,9 +10,9 @@
 
 #include "base/check.h"
 #include "base/json.h"
+#include "base/utf8.h"
 #include "text/jinja/json_value.h"
 #include "text/tool_call_parser.h"
-#include "text/utf8.h"
 
 namespace {
 
@@ -96,7 +96,7 @@ Result run(std::string_view input, bool by_byte) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  const std::string input = talon::text::to_valid_utf8(
+  const std::string input = talon::to_valid_utf8(
       std::string_view(reinterpret_cast<const char*>(data), std::min(size, kMaxInput)));
   const Result whole = run(input, false);
   const Result cut = run(input, true);

@@ -174,8 +174,8 @@ TEST(SafetensorsTest, RefusesANameThatStandsTwice) {
 
 TEST(SafetensorsTest, MessagesStayOnOneLine) {
   EXPECT_EQ(message_of(R"({"a\nb":{"dtype":"x\ty","shape":[1],"data_offsets":[0,1]}})", 1),
-            R"(tensor "a?b": unknown dtype "x?y")");
-  EXPECT_EQ(message_of(R"({"a\nb":0,"a\nb":0})", 0), R"(header: the key "a?b" stands twice)");
+            R"(tensor "a\x0ab": unknown dtype "x\x09y")");
+  EXPECT_EQ(message_of(R"({"a\nb":0,"a\nb":0})", 0), R"(header: the key "a\x0ab" stands twice)");
 }
 
 }  // namespace

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <utility>
 
-#include "text/utf8.h"
+#include "base/utf8.h"
 
 namespace talon::server {
 namespace {
@@ -19,7 +19,7 @@ double shown(float logprob) {
 }
 
 std::string token_text(std::string_view bytes) {
-  if (text::valid_utf8_prefix(bytes) == bytes.size()) {
+  if (valid_utf8_prefix(bytes) == bytes.size()) {
     return std::string(bytes);
   }
   std::string out = "bytes:";

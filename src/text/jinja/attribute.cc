@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/printable.h"
 #include "text/characters.h"
 #include "text/jinja/fault.h"
 #include "text/jinja/interpreter.h"
 #include "text/jinja/methods.h"
 #include "text/jinja/object.h"
-#include "text/quote.h"
 
 namespace talon::text {
 namespace {

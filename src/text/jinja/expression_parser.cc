@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "text/quote.h"
+#include "base/printable.h"
 
 namespace talon::text {
 namespace {

@@ -1,13 +1,13 @@
 // The half of Interpreter that evaluates expressions.
 #include <algorithm>
 
+#include "base/printable.h"
 #include "text/jinja/attribute.h"
 #include "text/jinja/fault.h"
 #include "text/jinja/interpreter.h"
 #include "text/jinja/object.h"
 #include "text/jinja/print.h"
 #include "text/jinja/truth.h"
-#include "text/quote.h"
 
 namespace talon::text {
 

@@ -2,13 +2,13 @@
 
 #include <optional>
 
+#include "base/printable.h"
 #include "text/characters.h"
 #include "text/jinja/attribute.h"
 #include "text/jinja/fault.h"
 #include "text/jinja/interpreter.h"
 #include "text/jinja/number_format.h"
 #include "text/jinja/print.h"
-#include "text/quote.h"
 
 namespace talon::text {
 namespace {

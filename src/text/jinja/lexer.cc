@@ -4,10 +4,10 @@
 #include <array>
 #include <optional>
 
+#include "base/printable.h"
 #include "text/characters.h"
 #include "text/jinja/fault.h"
 #include "text/jinja/literal.h"
-#include "text/quote.h"
 
 namespace talon::text {
 namespace {

@@ -4,10 +4,10 @@
 #include <initializer_list>
 #include <utility>
 
+#include "base/printable.h"
 #include "text/jinja/expression_parser.h"
 #include "text/jinja/lexer.h"
 #include "text/jinja/token_stream.h"
-#include "text/quote.h"
 
 namespace talon::text {
 namespace {

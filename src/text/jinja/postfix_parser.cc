@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/printable.h"
 #include "text/jinja/expression_parser.h"
-#include "text/quote.h"
 
 namespace talon::text {
 

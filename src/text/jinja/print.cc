@@ -6,11 +6,11 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "base/utf8.h"
 #include "text/characters.h"
 #include "text/jinja/fault.h"
 #include "text/jinja/interpreter.h"
 #include "text/jinja/object.h"
-#include "text/utf8.h"
 
 namespace talon::text {
 namespace {

@@ -1,7 +1,7 @@
 #include "text/jinja/replace.h"
 
+#include "base/utf8.h"
 #include "text/characters.h"
-#include "text/utf8.h"
 
 namespace talon::text {
 namespace {

@@ -1,6 +1,7 @@
 // Filters that apply a filter, a test or an attribute to each element.
 #include <string>
 
+#include "base/printable.h"
 #include "text/jinja/attribute_path.h"
 #include "text/jinja/fault.h"
 #include "text/jinja/filters.h"
@@ -8,7 +9,6 @@
 #include "text/jinja/object.h"
 #include "text/jinja/predicates.h"
 #include "text/jinja/truth.h"
-#include "text/quote.h"
 
 namespace talon::text {
 namespace {

@@ -2,12 +2,12 @@
 #include <algorithm>
 #include <string>
 
+#include "base/utf8.h"
 #include "text/characters.h"
 #include "text/jinja/fault.h"
 #include "text/jinja/interpreter.h"
 #include "text/jinja/methods.h"
 #include "text/jinja/split_lines.h"
-#include "text/utf8.h"
 
 namespace talon::text {
 namespace {

@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include "base/printable.h"
+#include "base/utf8.h"
 #include "text/jinja/ast.h"
 #include "text/jinja/interpreter.h"
 #include "text/jinja/parser.h"
-#include "text/utf8.h"
 
 namespace talon::text {
 namespace {

@@ -1,8 +1,8 @@
 #include "text/jinja/token_stream.h"
 
 #include "base/check.h"
+#include "base/printable.h"
 #include "text/jinja/fault.h"
-#include "text/quote.h"
 
 namespace talon::text {
 namespace {

@@ -1,10 +1,10 @@
 // Expected values are worked out by hand from the Unicode Standard, table 3-7 and its examples of
 // maximal subparts; the incremental form is compared with the whole one at every cut.
-#include "text/utf8.h"
+#include "base/utf8.h"
 
 #include <gtest/gtest.h>
 
-namespace talon::text {
+namespace talon {
 namespace {
 
 const std::string kR(kReplacement);
@@ -84,4 +84,4 @@ TEST(Utf8Test, FindsTheLastCharacter) {
 }
 
 }  // namespace
-}  // namespace talon::text
+}  // namespace talon

@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-namespace talon::text {
+namespace talon {
 
 inline constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
 
@@ -54,4 +54,4 @@ class Utf8Assembler {
   std::string pending_;
 };
 
-}  // namespace talon::text
+}  // namespace talon

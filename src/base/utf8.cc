@@ -1,11 +1,11 @@
-#include "text/utf8.h"
+#include "base/utf8.h"
 
 #include <cstdint>
 #include <cstring>
 
 #include "base/check.h"
 
-namespace talon::text {
+namespace talon {
 namespace {
 
 // What the first byte of a sequence says: its length, and the range of the second byte. The range
@@ -164,4 +164,4 @@ std::string Utf8Assembler::finish() {
   return text;
 }
 
-}  // namespace talon::text
+}  // namespace talon
