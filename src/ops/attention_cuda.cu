@@ -171,7 +171,7 @@ __device__ void score_tokens(float (&scores)[kWarpTokens / 8][4],
   }
 }
 
-// Turns scores into weights, rounded as the product will see them, and shrinks what came before.
+// Turns scores into weights and shrinks what came before.
 template <int kDim>
 __device__ void weigh(WarpState<kDim>& state, float (&scores)[kWarpTokens / 8][4]) {
 #pragma unroll
@@ -190,7 +190,7 @@ __device__ void weigh(WarpState<kDim>& state, float (&scores)[kWarpTokens / 8][4
     for (int j = 0; j < kWarpTokens / 8; ++j) {
 #pragma unroll
       for (int k = 2 * i; k < 2 * i + 2; ++k) {
-        scores[j][k] = to_float(rounded<bf16>(exp2f(scores[j][k] - max)));
+        scores[j][k] = exp2f(scores[j][k] - max);
         state.sum[i] += scores[j][k];
       }
     }
@@ -219,6 +219,28 @@ __device__ void copy_values(uint16_t* to, const bf16* values, int64_t token_stri
   }
 }
 
+// Weights as an operand of mma, in two parts whose sum they are within 2^-17: with the first alone
+// their rounding would be the largest error of a layer. The second costs a product of 16 rows, not
+// a byte.
+struct WeightParts {
+  uint32_t high[4];
+  uint32_t low[4];
+};
+
+__device__ WeightParts weight_parts(const float (&first)[4], const float (&second)[4]) {
+  const float2 pairs[4] = {
+      {first[0], first[1]}, {first[2], first[3]}, {second[0], second[1]}, {second[2], second[3]}};
+  WeightParts parts;
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    const float2 rest = {pairs[i].x - to_float(rounded<bf16>(pairs[i].x)),
+                         pairs[i].y - to_float(rounded<bf16>(pairs[i].y))};
+    parts.high[i] = pack_pair(pairs[i].x, pairs[i].y);
+    parts.low[i] = pack_pair(rest.x, rest.y);
+  }
+  return parts;
+}
+
 template <int kDim>
 __device__ void add_values(WarpState<kDim>& state,
                            const float (&weights)[kWarpTokens / 8][4],
@@ -226,16 +248,15 @@ __device__ void add_values(WarpState<kDim>& state,
   const int lane = static_cast<int>(threadIdx.x % kWarpSize);
 #pragma unroll
   for (int k = 0; k < kWarpTokens / 16; ++k) {
-    const uint32_t a[4] = {pack_pair(weights[2 * k][0], weights[2 * k][1]),
-                           pack_pair(weights[2 * k][2], weights[2 * k][3]),
-                           pack_pair(weights[2 * k + 1][0], weights[2 * k + 1][1]),
-                           pack_pair(weights[2 * k + 1][2], weights[2 * k + 1][3])};
+    const WeightParts a = weight_parts(weights[2 * k], weights[2 * k + 1]);
 #pragma unroll
     for (int n = 0; n < kDim / 16; ++n) {
       uint32_t b[4];
       load_transposed(b, values + (16 * k + lane % 16) * kValueRow<kDim> + 16 * n + lane / 16 * 8);
-      mma_16x8x16(state.out[2 * n], a, b[0], b[1]);
-      mma_16x8x16(state.out[2 * n + 1], a, b[2], b[3]);
+      mma_16x8x16(state.out[2 * n], a.low, b[0], b[1]);
+      mma_16x8x16(state.out[2 * n + 1], a.low, b[2], b[3]);
+      mma_16x8x16(state.out[2 * n], a.high, b[0], b[1]);
+      mma_16x8x16(state.out[2 * n + 1], a.high, b[2], b[3]);
     }
   }
 }
