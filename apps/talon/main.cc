@@ -15,6 +15,8 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "commands.h"
+#include "core/backend.h"
+#include "core/cuda/device.h"
 
 namespace {
 
@@ -42,8 +44,17 @@ void set_log_level_from_environment() {
   }
 }
 
+// TALON_SYNC = 1: every kernel is waited for.
+void set_synchronous_launches_from_environment() {
+  if constexpr (talon::kHasCuda) {
+    const char* value = std::getenv("TALON_SYNC");
+    talon::cuda::set_synchronous_launches(value != nullptr && std::string_view(value) == "1");
+  }
+}
+
 int run(int argc, char** argv) {
   set_log_level_from_environment();
+  set_synchronous_launches_from_environment();
   CLI::App app("Talon: MiniMax-M3 with EAGLE-3 speculative decoding", "talon");
   app.require_subcommand(1);
   talon::register_generate(app);

@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/checked_int.h"
 #include "core/copy.h"
+#include "core/profile_range.h"
 #include "ops/accept.h"
 #include "ops/choose.h"
 #include "ops/emit_tokens.h"
@@ -65,6 +66,7 @@ void Verifier::verify(Stream stream,
                       const StepArrays& arrays,
                       ConstTensorView logits,
                       const StepLogprobs& logprobs) {
+  const ProfileRange range("round: verify");
   num_choices_ = static_cast<int32_t>(arrays.choice_rows.size(0));
   num_sequences_ = static_cast<int32_t>(arrays.first_choice.size(0));
   choose(stream, plan, arrays, logits);

@@ -2,6 +2,7 @@
 
 #include "core/backend.h"
 #include "core/dtype.h"
+#include "core/profile_range.h"
 #include "core/stream.h"
 #include "ops/op_checks.h"
 
@@ -26,6 +27,7 @@ void accept(Stream stream, const AcceptArgs& args) {
                args.num_drafts);
   if constexpr (kHasCuda) {
     if (stream.is_cuda()) {
+      const ProfileRange range("accept");
       return cuda::accept(stream.cuda(), args);
     }
   }

@@ -7,6 +7,7 @@
 #include "core/backend.h"
 #include "core/cpu_path.h"
 #include "core/dtype.h"
+#include "core/profile_range.h"
 #include "core/stream.h"
 #include "ops/op_checks.h"
 
@@ -30,6 +31,7 @@ void argmax(Stream stream, const ArgmaxArgs& args) {
               args.first_id, vocabulary);
   if constexpr (kHasCuda) {
     if (stream.is_cuda()) {
+      const ProfileRange range("argmax");
       return cuda::argmax(stream.cuda(), args);
     }
   }

@@ -7,6 +7,7 @@
 #include "core/backend.h"
 #include "core/cpu_path.h"
 #include "core/dtype.h"
+#include "core/profile_range.h"
 #include "core/stream.h"
 #include "core/tensor_view.h"
 #include "ops/attention_row.h"
@@ -122,6 +123,7 @@ void attention(Stream stream, const AttentionArgs& args) {
   check_args(stream, args);
   if constexpr (kHasCuda) {
     if (stream.is_cuda()) {
+      const ProfileRange range("attention");
       return cuda::attention(stream.cuda(), args);
     }
   }

@@ -3,6 +3,7 @@
 #include "base/checked_int.h"
 #include "core/backend.h"
 #include "core/dtype.h"
+#include "core/profile_range.h"
 #include "core/stream.h"
 #include "ops/op_checks.h"
 
@@ -80,6 +81,7 @@ void choose(Stream stream, const ChooseArgs& args) {
   check.output("scratch", args.scratch, args.logits, args.slots.counts, args.keys);
   if constexpr (kHasCuda) {
     if (stream.is_cuda()) {
+      const ProfileRange range("choose");
       return cuda::choose(stream.cuda(), args);
     }
   }

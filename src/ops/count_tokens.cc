@@ -2,6 +2,7 @@
 
 #include "core/backend.h"
 #include "core/dtype.h"
+#include "core/profile_range.h"
 #include "core/stream.h"
 #include "ops/op_checks.h"
 
@@ -20,6 +21,7 @@ void count_tokens(Stream stream, const CountTokensArgs& args) {
   check.output("counts", args.counts, args.flags, args.tokens, args.slots);
   if constexpr (kHasCuda) {
     if (stream.is_cuda()) {
+      const ProfileRange range("count_tokens");
       return cuda::count_tokens(stream.cuda(), args);
     }
   }

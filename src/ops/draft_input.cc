@@ -3,6 +3,7 @@
 #include "core/backend.h"
 #include "core/cpu_path.h"
 #include "core/dtype.h"
+#include "core/profile_range.h"
 #include "core/shape.h"
 #include "core/stream.h"
 #include "ops/op_checks.h"
@@ -24,6 +25,7 @@ void group_norm(Stream stream, const GroupNormArgs& args) {
   check.disjoint("out", args.out, "gains", args.gains);
   if constexpr (kHasCuda) {
     if (stream.is_cuda()) {
+      const ProfileRange range("group_norm");
       return cuda::group_norm(stream.cuda(), args);
     }
   }
@@ -52,6 +54,7 @@ void embed_norm_concat(Stream stream, const EmbedNormConcatArgs& args) {
                args.hidden_gain);
   if constexpr (kHasCuda) {
     if (stream.is_cuda()) {
+      const ProfileRange range("embed_norm_concat");
       return cuda::embed_norm_concat(stream.cuda(), args);
     }
   }

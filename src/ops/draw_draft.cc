@@ -3,6 +3,7 @@
 #include "base/ids.h"
 #include "core/backend.h"
 #include "core/dtype.h"
+#include "core/profile_range.h"
 #include "core/stream.h"
 #include "ops/op_checks.h"
 
@@ -38,6 +39,7 @@ void draw_draft(Stream stream, const DrawDraftArgs& args) {
   TALON_CHECK(args.number >= 0 && args.number < kMaxDrafts, "draw_draft: draft {}", args.number);
   if constexpr (kHasCuda) {
     if (stream.is_cuda()) {
+      const ProfileRange range("draw_draft");
       return cuda::draw_draft(stream.cuda(), args);
     }
   }

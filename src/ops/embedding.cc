@@ -2,6 +2,7 @@
 
 #include "core/backend.h"
 #include "core/dtype.h"
+#include "core/profile_range.h"
 #include "core/stream.h"
 #include "ops/op_checks.h"
 
@@ -21,6 +22,7 @@ void embedding(Stream stream, const EmbeddingArgs& args) {
   check.disjoint("out", args.out, "ids", args.ids);
   if constexpr (kHasCuda) {
     if (stream.is_cuda()) {
+      const ProfileRange range("embedding");
       return cuda::embedding(stream.cuda(), args);
     }
   }

@@ -2,6 +2,7 @@
 
 #include "core/backend.h"
 #include "core/dtype.h"
+#include "core/profile_range.h"
 #include "core/stream.h"
 #include "ops/op_checks.h"
 
@@ -23,6 +24,7 @@ void emit_tokens(Stream stream, const EmitTokensArgs& args) {
                args.drafts, args.num_drafts);
   if constexpr (kHasCuda) {
     if (stream.is_cuda()) {
+      const ProfileRange range("emit_tokens");
       return cuda::emit_tokens(stream.cuda(), args);
     }
   }

@@ -2,6 +2,7 @@
 
 #include "core/backend.h"
 #include "core/dtype.h"
+#include "core/profile_range.h"
 #include "core/stream.h"
 #include "ops/op_checks.h"
 
@@ -29,6 +30,7 @@ void force_accept(Stream stream, const ForceAcceptArgs& args) {
   TALON_CHECK(args.extra >= 0.0, "force_accept: {} drafts a round", args.extra);
   if constexpr (kHasCuda) {
     if (stream.is_cuda()) {
+      const ProfileRange range("force_accept");
       return cuda::force_accept(stream.cuda(), args);
     }
   }

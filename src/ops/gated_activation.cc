@@ -4,6 +4,7 @@
 #include "core/backend.h"
 #include "core/cpu_path.h"
 #include "core/dtype.h"
+#include "core/profile_range.h"
 #include "core/shape.h"
 #include "core/stream.h"
 #include "ops/op_checks.h"
@@ -23,6 +24,7 @@ void gated_activation(Stream stream, const GatedActivationArgs& args) {
   check.disjoint("out", args.out, "gate_up", args.gate_up);
   if constexpr (kHasCuda) {
     if (stream.is_cuda()) {
+      const ProfileRange range("gated_activation");
       return cuda::gated_activation(stream.cuda(), args);
     }
   }

@@ -2,6 +2,7 @@
 
 #include "core/backend.h"
 #include "core/dtype.h"
+#include "core/profile_range.h"
 #include "core/stream.h"
 #include "ops/op_checks.h"
 
@@ -24,6 +25,7 @@ void gather_rows(Stream stream, const GatherRowsArgs& args) {
   }
   if constexpr (kHasCuda) {
     if (stream.is_cuda()) {
+      const ProfileRange range("gather_rows");
       return cuda::gather_rows(stream.cuda(), args);
     }
   }

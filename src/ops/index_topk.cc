@@ -8,6 +8,7 @@
 #include "core/backend.h"
 #include "core/cpu_path.h"
 #include "core/dtype.h"
+#include "core/profile_range.h"
 #include "core/stream.h"
 #include "core/tensor_view.h"
 #include "ops/attention_row.h"
@@ -174,6 +175,7 @@ void index_topk(Stream stream, const IndexTopkArgs& args) {
   check_args(stream, args);
   if constexpr (kHasCuda) {
     if (stream.is_cuda()) {
+      const ProfileRange range("index_topk");
       return cuda::index_topk(stream.cuda(), args);
     }
   }

@@ -1,6 +1,7 @@
 #include "ops/key_tokens.h"
 
 #include "core/backend.h"
+#include "core/profile_range.h"
 #include "ops/op_checks.h"
 
 namespace talon::ops {
@@ -19,6 +20,7 @@ void key_tokens(Stream stream, const KeyTokensArgs& args) {
   }
   if constexpr (kHasCuda) {
     if (stream.is_cuda()) {
+      const ProfileRange range("key_tokens");
       return cuda::key_tokens(stream.cuda(), args);
     }
   }

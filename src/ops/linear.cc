@@ -7,6 +7,7 @@
 #include "core/backend.h"
 #include "core/cpu_path.h"
 #include "core/dtype.h"
+#include "core/profile_range.h"
 #include "core/stream.h"
 #include "ops/op_checks.h"
 #include "ops/pack.h"
@@ -74,6 +75,7 @@ void linear(Stream stream, const LinearArgs& args) {
   }
   if constexpr (kHasCuda) {
     if (stream.is_cuda()) {
+      const ProfileRange range("linear");
       return cuda::linear(stream.cuda(), args);
     }
   }

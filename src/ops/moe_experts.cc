@@ -5,6 +5,7 @@
 #include "core/arena.h"
 #include "core/backend.h"
 #include "core/dtype.h"
+#include "core/profile_range.h"
 #include "core/stream.h"
 #include "ops/moe_experts_cpu.h"
 #include "ops/op_checks.h"
@@ -75,6 +76,7 @@ void moe_experts(Stream stream, Arena& arena, const MoeExpertsArgs& args) {
   const Arena::Scope scope(arena);
   if constexpr (kHasCuda) {
     if (stream.is_cuda()) {
+      const ProfileRange range("moe_experts");
       return cuda::moe_experts(stream.cuda(), arena, args);
     }
   }

@@ -5,6 +5,7 @@
 #include "core/backend.h"
 #include "core/cpu_path.h"
 #include "core/dtype.h"
+#include "core/profile_range.h"
 #include "core/shape.h"
 #include "core/stream.h"
 #include "core/tensor_view.h"
@@ -95,6 +96,7 @@ void qkv_norm_rope_append(Stream stream, const QkvNormRopeAppendArgs& args) {
   check.output("value_plane", args.value_plane, args.qkv, args.cos_sin, args.write_slots);
   if constexpr (kHasCuda) {
     if (stream.is_cuda()) {
+      const ProfileRange range("qkv_norm_rope_append");
       return cuda::qkv_norm_rope_append(stream.cuda(), args);
     }
   }

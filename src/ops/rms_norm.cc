@@ -2,6 +2,7 @@
 
 #include "core/backend.h"
 #include "core/cpu_path.h"
+#include "core/profile_range.h"
 #include "core/shape.h"
 #include "core/stream.h"
 #include "ops/op_checks.h"
@@ -26,6 +27,7 @@ void rms_norm(Stream stream, const RmsNormArgs& args) {
   check.disjoint("out", args.out, "gain", args.gain);
   if constexpr (kHasCuda) {
     if (stream.is_cuda()) {
+      const ProfileRange range("rms_norm");
       return cuda::rms_norm(stream.cuda(), args);
     }
   }
@@ -49,6 +51,7 @@ void add_rms_norm(Stream stream, const AddRmsNormArgs& args) {
   check.disjoint("residual", args.residual, "gain", args.gain);
   if constexpr (kHasCuda) {
     if (stream.is_cuda()) {
+      const ProfileRange range("add_rms_norm");
       return cuda::add_rms_norm(stream.cuda(), args);
     }
   }
@@ -68,6 +71,7 @@ void add(Stream stream, const AddArgs& args) {
   check.same_or_disjoint("out", args.out, "y", args.y);
   if constexpr (kHasCuda) {
     if (stream.is_cuda()) {
+      const ProfileRange range("add");
       return cuda::add(stream.cuda(), args);
     }
   }

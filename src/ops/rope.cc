@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "core/backend.h"
 #include "core/dtype.h"
+#include "core/profile_range.h"
 #include "core/stream.h"
 #include "ops/op_checks.h"
 
@@ -34,6 +35,7 @@ void rope_table(Stream stream, const RopeTableArgs& args) {
   check.disjoint("cos_sin", args.cos_sin, "inv_freq", args.inv_freq);
   if constexpr (kHasCuda) {
     if (stream.is_cuda()) {
+      const ProfileRange range("rope_table");
       return cuda::rope_table(stream.cuda(), args);
     }
   }

@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "core/backend.h"
 #include "core/dtype.h"
+#include "core/profile_range.h"
 #include "core/stream.h"
 #include "ops/op_checks.h"
 
@@ -20,6 +21,7 @@ void write_slots(Stream stream, const WriteSlotsArgs& args) {
   check.output("slots", args.slots, args.positions, args.row_sequence, args.page_table);
   if constexpr (kHasCuda) {
     if (stream.is_cuda()) {
+      const ProfileRange range("write_slots");
       return cuda::write_slots(stream.cuda(), args);
     }
   }
@@ -43,6 +45,7 @@ void draft_step(Stream stream, const DraftStepArgs& args) {
   check.output("slots", args.slots, args.kv_len, args.active, args.page_table);
   if constexpr (kHasCuda) {
     if (stream.is_cuda()) {
+      const ProfileRange range("draft_step");
       return cuda::draft_step(stream.cuda(), args);
     }
   }

@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "core/backend.h"
 #include "core/dtype.h"
+#include "core/profile_range.h"
 #include "core/stream.h"
 #include "ops/op_checks.h"
 
@@ -32,6 +33,7 @@ void patch_slots(Stream stream, const PatchSlotsArgs& args) {
   check.output("page_table", args.state.page_table, args.joins, args.pages);
   if constexpr (kHasCuda) {
     if (stream.is_cuda()) {
+      const ProfileRange range("patch_slots");
       return cuda::patch_slots(stream.cuda(), args);
     }
   }
@@ -64,6 +66,7 @@ void prepare_round(Stream stream, const PrepareRoundArgs& args) {
   check.output("positions", args.positions, args.row_sequence, args.row_offsets, args.choice_rows);
   if constexpr (kHasCuda) {
     if (stream.is_cuda()) {
+      const ProfileRange range("prepare_round");
       return cuda::prepare_round(stream.cuda(), args);
     }
   }
@@ -98,6 +101,7 @@ void advance_round(Stream stream, const AdvanceRoundArgs& args) {
   check.output("next_tokens", args.next_tokens, args.emitted, args.choices, args.choice_rows);
   if constexpr (kHasCuda) {
     if (stream.is_cuda()) {
+      const ProfileRange range("advance_round");
       return cuda::advance_round(stream.cuda(), args);
     }
   }
@@ -132,6 +136,7 @@ void finish_round(Stream stream, const FinishRoundArgs& args) {
               args.drafts.size(1), args.ring.size(1), max_drafts);
   if constexpr (kHasCuda) {
     if (stream.is_cuda()) {
+      const ProfileRange range("finish_round");
       return cuda::finish_round(stream.cuda(), args);
     }
   }

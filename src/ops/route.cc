@@ -4,6 +4,7 @@
 #include "core/backend.h"
 #include "core/cpu_path.h"
 #include "core/dtype.h"
+#include "core/profile_range.h"
 #include "core/stream.h"
 #include "ops/op_checks.h"
 
@@ -31,6 +32,7 @@ void route(Stream stream, const RouteArgs& args) {
   check.output("weights", args.weights, args.x, args.gate, args.bias, args.positions);
   if constexpr (kHasCuda) {
     if (stream.is_cuda()) {
+      const ProfileRange range("route");
       return cuda::route(stream.cuda(), args);
     }
   }

@@ -2,6 +2,7 @@
 
 #include "core/backend.h"
 #include "core/dtype.h"
+#include "core/profile_range.h"
 #include "core/stream.h"
 #include "ops/op_checks.h"
 
@@ -12,6 +13,7 @@ void stamp(Stream stream, const StampArgs& args) {
   check.operand("out", args.out, DType::kI64, {1});
   if constexpr (kHasCuda) {
     if (stream.is_cuda()) {
+      const ProfileRange range("stamp");
       return cuda::stamp(stream.cuda(), args);
     }
   }

@@ -2,6 +2,7 @@
 
 #include "core/backend.h"
 #include "core/dtype.h"
+#include "core/profile_range.h"
 #include "core/stream.h"
 #include "ops/op_checks.h"
 
@@ -30,6 +31,7 @@ void token_logprobs(Stream stream, const TokenLogprobsArgs& args) {
                args.top_ids);
   if constexpr (kHasCuda) {
     if (stream.is_cuda()) {
+      const ProfileRange range("token_logprobs");
       return cuda::token_logprobs(stream.cuda(), args);
     }
   }

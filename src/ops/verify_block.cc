@@ -2,6 +2,7 @@
 
 #include "core/backend.h"
 #include "core/dtype.h"
+#include "core/profile_range.h"
 #include "core/stream.h"
 #include "ops/op_checks.h"
 
@@ -40,6 +41,7 @@ void verify_block(Stream stream, const VerifyBlockArgs& args) {
                args.drafts, args.num_drafts, args.slots);
   if constexpr (kHasCuda) {
     if (stream.is_cuda()) {
+      const ProfileRange range("verify_block");
       return cuda::verify_block(stream.cuda(), args);
     }
   }

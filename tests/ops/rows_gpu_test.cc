@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "core/cuda/launch.h"
+#include "core/cuda/device.h"
 #include "ops/draft_input.h"
 #include "ops/embedding.h"
 #include "ops/gated_activation.h"

@@ -32,6 +32,10 @@ int num_devices();
 // Error{kUnsupported} if its architecture is older than the kernels of this build.
 DeviceInfo device_info(Device device);
 
+// With true each launch is waited for, so that a fault names the launch that made it; not while
+// work is captured, so captured rounds need --enforce-eager for it. `main` sets it from TALON_SYNC.
+void set_synchronous_launches(bool value);
+
 // The oldest architecture that this build's kernels run on.
 inline constexpr int kMinCapabilityMajor = 8;
 

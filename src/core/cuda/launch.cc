@@ -25,11 +25,15 @@ bool can_overlap() {
   return kCan;
 }
 
+bool is_capturing(cudaStream_t stream) {
+  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+  cuda_check(cudaStreamIsCapturing(stream, &status));
+  return status != cudaStreamCaptureStatusNone;
+}
+
 }  // namespace
 
 void cuda::set_synchronous_launches(bool value) { synchronous.store(value); }
-
-bool cuda::synchronous_launches() { return synchronous.load(); }
 
 void launch_untyped(const LaunchShape& shape, const void* kernel, void** params) {
   if (shape.grid.x == 0 || shape.grid.y == 0 || shape.grid.z == 0) {
@@ -51,7 +55,7 @@ void launch_untyped(const LaunchShape& shape, const void* kernel, void** params)
   config.attrs = &attribute;
   config.numAttrs = shape.dependent && can_overlap() ? 1 : 0;
   cuda_check(cudaLaunchKernelExC(&config, kernel, params), shape.where);
-  if (cuda::synchronous_launches()) {
+  if (synchronous.load() && !is_capturing(shape.stream)) {
     cuda_check(cudaStreamSynchronize(shape.stream), shape.where);
   }
 }

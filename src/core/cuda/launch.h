@@ -12,15 +12,6 @@
 #include "core/cuda/context.h"
 
 namespace talon {
-namespace cuda {
-
-// With true each launch is waited for, so that a fault names the launch that made it. Not under
-// capture. apps/talon sets it from TALON_SYNC.
-void set_synchronous_launches(bool value);
-bool synchronous_launches();
-
-}  // namespace cuda
-
 struct LaunchShape {
   dim3 grid = {1, 1, 1};
   dim3 block = {1, 1, 1};

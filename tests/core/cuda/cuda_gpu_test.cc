@@ -1,7 +1,8 @@
 // Memory, copies, events, graphs and errors on the first GPU. Without one every test fails.
-// Covers: core/check core/context core/device core/graph core/memory core/queue
+// Covers: core/profile_range core/check core/context core/device core/graph core/memory core/queue
 #include <gtest/gtest.h>
 
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -12,7 +13,9 @@
 #include "core/cuda/device.h"
 #include "core/cuda/graph.h"
 #include "core/cuda/memory.h"
+#include "core/cuda/queue.h"
 #include "core/host_buffer.h"
+#include "core/profile_range.h"
 
 namespace talon {
 namespace {
@@ -105,6 +108,25 @@ TEST(CudaGraphTest, ReplaysWhatWasCapturedOnOtherData) {
 
     EXPECT_EQ(numbers.as<int32_t>()[3], value);
   }
+}
+
+TEST(CudaErrorTest, SaysWhatFailedAndWhere) {
+  CudaContext context(kGpu);
+  const Buffer buffer(64, kGpu);
+  try {
+    cuda::queue_copy(context, buffer.data(), nullptr, 64);
+    FAIL() << "there is something at address 0";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kUnavailable);
+    const std::string message = error.what();
+    EXPECT_NE(message.find("the GPU failed: cudaErrorInvalidValue"), std::string::npos) << message;
+    EXPECT_NE(message.find("queue.cc"), std::string::npos) << message;
+  }
+}
+
+TEST(ProfileRangeTest, NestsWithoutAProfiler) {
+  const ProfileRange outer("outer");
+  const ProfileRange inner("inner");
 }
 
 TEST(CudaEventTest, MarksAPlaceInTheStream) {
