@@ -11,8 +11,8 @@ namespace {
 // A log-probability, and the likeliest ids with theirs.
 int64_t entry_bytes() { return int64_t{4} * (1 + 2 * kMaxTopLogprobs); }
 
-double lap_us(const int64_t* times, int32_t lap) {
-  return static_cast<double>(times[lap + 1] - times[lap]) / 1000.0;
+double microseconds(int64_t from_ns, int64_t to_ns) {
+  return static_cast<double>(to_ns - from_ns) / 1000.0;
 }
 
 }  // namespace
@@ -90,15 +90,19 @@ TensorView ResultRing::headers() const {
   return TensorView(headers_.data(), DType::kI64, shape, device_);
 }
 
-StepResult ResultRing::read(int64_t launch, const LaunchedStep& step) const {
+StepResult ResultRing::read(int64_t launch, const LaunchedStep& step) {
   const int64_t* header = headers().row<int64_t>(launch % ops::kRingEntries);
   TALON_CHECK(header[0] == launch, "the result of launch {} where {} should be", header[0], launch);
   const int64_t* times = header + 1;
+  const bool follows = last_launch_ >= 0 && last_launch_ + 1 == launch;
   StepResult result{.round = step.round,
                     .rows = {},
-                    .times = {.verify_us = lap_us(times, 0),
-                              .extend_us = lap_us(times, 1),
-                              .draft_us = lap_us(times, 2)}};
+                    .times = {.gap_us = follows ? microseconds(last_end_ns_, times[0]) : 0.0,
+                              .verify_us = microseconds(times[0], times[1]),
+                              .extend_us = microseconds(times[1], times[2]),
+                              .draft_us = microseconds(times[2], times[3])}};
+  last_launch_ = launch;
+  last_end_ns_ = times[3];
   const StepLogprobs& logprobs = this->logprobs(launch);
   const TensorView entry = rows().at(launch % ops::kRingEntries);
   int64_t first_choice = 0;

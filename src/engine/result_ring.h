@@ -63,8 +63,9 @@ class ResultRing {
     return logprobs_[static_cast<size_t>(launch % ops::kRingEntries)];
   }
 
-  // The result of a launch that is over, which must be one of the last two.
-  StepResult read(int64_t launch, const LaunchedStep& step) const;
+  // The result of a launch that is over, which must be one of the last two. Read in the order of
+  // the launches, else a gap between two of them is not told.
+  StepResult read(int64_t launch, const LaunchedStep& step);
 
  private:
   LogprobViews take(int64_t& offset, int64_t count) const;
@@ -76,6 +77,8 @@ class ResultRing {
   HostBuffer headers_;
   HostBuffer logprob_bytes_;
   std::array<StepLogprobs, ops::kRingEntries> logprobs_;
+  int64_t last_launch_ = -1;  // that was read
+  int64_t last_end_ns_ = 0;
 };
 
 }  // namespace talon

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "core/profile_range.h"
 #include "ops/round_slots.h"
 #include "ops/stamp.h"
 
@@ -68,6 +69,7 @@ Round::Round(const RoundParts& parts, const StepSizes& sizes, const VerifierOpti
 }
 
 void Round::advance(Stream stream, const StepArrays& arrays) {
+  const ProfileRange range("round: advance");
   const int64_t num_sequences = arrays.batch.num_sequences;
   ops::advance_round(stream, {.kv_len = kv_len_.rows(0, num_sequences),
                               .active = active_.rows(0, num_sequences),
@@ -89,6 +91,7 @@ void Round::advance(Stream stream, const StepArrays& arrays) {
 }
 
 void Round::extend(Stream stream, const StepArrays& arrays, KvStore& kv, bool drafts_follow) {
+  const ProfileRange range("round: extend");
   const int64_t num_sequences = arrays.batch.num_sequences;
   const DType dtype = activation_dtype(model_.activation_type());
   arena_.reset();
@@ -105,6 +108,7 @@ void Round::extend(Stream stream, const StepArrays& arrays, KvStore& kv, bool dr
 }
 
 void Round::draft(Stream stream, const StepArrays& arrays, KvStore& kv, int32_t num_drafts) {
+  const ProfileRange range("round: draft");
   const int64_t num_sequences = arrays.batch.num_sequences;
   const DType dtype = activation_dtype(model_.activation_type());
   arena_.reset();
@@ -121,6 +125,7 @@ void Round::draft(Stream stream, const StepArrays& arrays, KvStore& kv, int32_t 
 }
 
 void Round::finish(Stream stream, const StepArrays& arrays, int32_t num_drafts) {
+  const ProfileRange range("round: finish");
   const int64_t num_sequences = arrays.batch.num_sequences;
   ops::finish_round(stream,
                     {.ring = ring_.rows(),
@@ -142,10 +147,11 @@ void Round::stamp(Stream stream, int32_t time) const {
   ops::stamp(stream, {.out = times_.rows(time, 1)});
 }
 
+void Round::begin(Stream stream) const { stamp(stream, kStart); }
+
 void Round::launch(
     Stream stream, const StepPlan& plan, const StepArrays& arrays, int64_t launch, KvStore& kv) {
   const int32_t num_drafts = drafter_ == nullptr ? 0 : arrays.num_new_drafts;
-  stamp(stream, kStart);
   forward(stream, arrays, kv);
   verifier_.verify(stream, plan, arrays, logits(arrays), ring_.logprobs(launch));
   advance(stream, arrays);
@@ -166,6 +172,7 @@ TensorView Round::logits(const StepArrays& arrays) const {
 }
 
 void Round::forward(Stream stream, const StepArrays& arrays, KvStore& kv) {
+  const ProfileRange range("round: forward");
   const Batch& batch = arrays.batch;
   const DType dtype = activation_dtype(model_.activation_type());
   ForwardOutput out{.logits = logits(arrays), .tap_layers = {}, .taps = {}};

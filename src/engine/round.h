@@ -46,6 +46,9 @@ class Round {
   // Of logits, taps and the arena, which are most of what it takes. `drafter` may be null.
   static int64_t buffer_bytes(const Model& model, const Drafter* drafter, const StepSizes& sizes);
 
+  // Queues the stamp of the round's start: first of all its work, the making of arrays included.
+  void begin(Stream stream) const;
+
   // Queues the step of `arrays`, which is launch number `launch`. Of the plan only the constraints
   // are looked at. The result is in the ring when the stream has come so far.
   void launch(

@@ -85,9 +85,7 @@ int64_t Runner::capture(std::span<const int32_t> draft_counts) {
   if (!parts_.executor->can_capture()) {
     return 0;
   }
-  const auto run = [this] {
-    round_.launch(stream_, StepPlan{}, builder_.make(stream_), num_launches_, kv_);
-  };
+  const auto run = [this] { run_round(StepPlan{}); };
   for (const int32_t num_sequences : graph_sizes(sizes_.max_sequences)) {
     for (const int32_t num_drafts : draft_counts) {
       const GraphKey key{.num_sequences = num_sequences, .num_drafts = num_drafts};
@@ -103,6 +101,11 @@ int64_t Runner::capture(std::span<const int32_t> draft_counts) {
     }
   }
   return std::ssize(captured_);
+}
+
+void Runner::run_round(const StepPlan& plan) {
+  round_.begin(stream_);
+  round_.launch(stream_, plan, builder_.make(stream_), num_launches_, kv_);
 }
 
 // The smallest captured round that holds the step; null: there is none.
@@ -137,7 +140,7 @@ void Runner::launch(const StepPlan& plan) {
   if (graph != nullptr) {
     parts_.executor->replay(*graph);
   } else {
-    round_.launch(stream_, plan, builder_.make(stream_), num_launches_, kv_);
+    run_round(plan);
   }
   parts_.executor->mark(num_launches_++);
   launched_.emplace_back(plan);

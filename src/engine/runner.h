@@ -60,6 +60,7 @@ class Runner {
   KvStore& kv() { return kv_; }
 
  private:
+  void run_round(const StepPlan& plan);
   const GraphKey* find_graph(const StepPlan& plan) const;
 
   StepSizes sizes_;

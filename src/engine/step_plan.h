@@ -100,9 +100,10 @@ struct RowResult {
                                                   //   token after them, if asked for
 };
 
-// Time of a round's parts on the runner, in microseconds.
+// Time of a round's parts on the runner's device, in microseconds.
 struct PhaseTimes {
-  double verify_us = 0.0;  // target forward, choice, acceptance
+  double gap_us = 0.0;     // since the end of the round launched before it; 0: it is the first
+  double verify_us = 0.0;  // arrays of the step, target forward, choice, acceptance
   double extend_us = 0.0;
   double draft_us = 0.0;
 };

@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "base/error.h"
 #include "base/json.h"
@@ -56,6 +58,35 @@ std::vector<Completion> run_batch(LocalModel& model, const std::vector<Completio
   return completions;
 }
 
+class RoundClock {
+ public:
+  void observe(const StepPlan& plan, const StepResult& result) {
+    const bool verifies =
+        std::ranges::none_of(plan.rows, [](const PlanRow& row) { return row.is_prefill(); });
+    if (verifies && follows_) {
+      const PhaseTimes& times = result.times;
+      round_us_.push_back(times.verify_us + times.extend_us + times.draft_us);
+      gap_us_.push_back(times.gap_us);
+      num_ahead_ += plan.ahead ? 1 : 0;
+    }
+    follows_ = verifies;
+  }
+
+  RoundTimes times() const {
+    return {.num_rounds = std::ssize(gap_us_),
+            .num_ahead = num_ahead_,
+            .round_us_median = median(round_us_),
+            .gap_us_median = median(gap_us_),
+            .gap_us_p99 = percentile(gap_us_, 0.99)};
+  }
+
+ private:
+  std::vector<double> round_us_;
+  std::vector<double> gap_us_;
+  int64_t num_ahead_ = 0;
+  bool follows_ = false;  // the round before was one of verifies
+};
+
 void check(const BenchLatencySettings& settings, const Engine& engine) {
   if (int64_t{settings.input_len} + settings.output_len > engine.context_limit()) {
     throw Error(ErrorCode::kInvalidArgument,
@@ -75,7 +106,12 @@ BenchLatencyResult bench_latency(const BenchLatencySettings& settings) {
   std::vector<double> per_token_ms;
   std::vector<double> rates;
   BenchLatencyResult result;
+  RoundClock clock;
   for (int32_t i = -settings.num_warmups; i < settings.num_iterations; ++i) {
+    if (i == 0 && settings.engine.trace_file.empty()) {  // one observer: a trace has it already
+      model.engine->observe(
+          [&clock](const StepPlan& plan, const StepResult& step) { clock.observe(plan, step); });
+    }
     const auto start = std::chrono::steady_clock::now();
     const std::vector<Completion> completions = run_batch(model, batch);
     const std::chrono::duration<double, std::milli> elapsed =
@@ -91,6 +127,7 @@ BenchLatencyResult bench_latency(const BenchLatencySettings& settings) {
       result.stats += completion.stats;
     }
   }
+  result.rounds = clock.times();
   result.batch_ms = spread(batch_ms);
   result.first_token_ms = spread(first_token_ms);
   result.per_token_ms = spread(per_token_ms);
@@ -113,6 +150,12 @@ std::string bench_latency_json(const BenchLatencyResult& result) {
                {"first_token_ms", spread_json(result.first_token_ms)},
                {"per_token_ms", spread_json(result.per_token_ms)},
                {"output_tokens_per_s", spread_json(result.output_tokens_per_s)},
+               {"rounds",
+                {{"num_rounds", result.rounds.num_rounds},
+                 {"num_ahead", result.rounds.num_ahead},
+                 {"round_us_median", result.rounds.round_us_median},
+                 {"gap_us_median", result.rounds.gap_us_median},
+                 {"gap_us_p99", result.rounds.gap_us_p99}}},
                {"spec", spec_json(result.stats, result.num_speculative_tokens)},
                {"cpu_path", result.cpu_path},
                {"threads", result.num_threads}};
@@ -134,6 +177,11 @@ std::string bench_latency_text(const BenchLatencyResult& result) {
   text += line("first token, ms", result.first_token_ms);
   text += line("each further token, ms", result.per_token_ms);
   text += line("output tokens/s", result.output_tokens_per_s);
+  text += fmt::format(
+      "  {} rounds of verifies, {} launched ahead: {:.1f} us each, gap in front {:.1f} us, p99 "
+      "{:.1f}\n",
+      result.rounds.num_rounds, result.rounds.num_ahead, result.rounds.round_us_median,
+      result.rounds.gap_us_median, result.rounds.gap_us_p99);
   if (result.num_speculative_tokens > 0) {
     text += fmt::format("  K = {}: {:.1f} % of drafts accepted, {:.2f} tokens per forward{}\n",
                         result.num_speculative_tokens, 100.0 * result.stats.acceptance_rate(),

@@ -24,11 +24,21 @@ struct BenchLatencySettings {
   int32_t num_warmups = 1;
 };
 
+// Of the rounds that only verify and follow another such, on the clock of the device.
+struct RoundTimes {
+  int64_t num_rounds = 0;
+  int64_t num_ahead = 0;       // launched before the round in front was read
+  double round_us_median = 0;  // from the first op to the last one
+  double gap_us_median = 0;    // between the end of a round and the start of the next
+  double gap_us_p99 = 0;
+};
+
 struct BenchLatencyResult {
   Spread batch_ms{};             // the whole batch, per iteration
   Spread first_token_ms{};       // per request
   Spread per_token_ms{};         // per request, after the first token
   Spread output_tokens_per_s{};  // of the batch, per iteration
+  RoundTimes rounds{};
   SpecStats stats{};
   int32_t batch_size = 0;
   int32_t input_len = 0;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <iterator>
 #include <numeric>
@@ -28,6 +29,16 @@ inline double trimmed_mean(std::vector<double> values) {
   const auto cut = static_cast<int64_t>(values.size() / 10);
   const double sum = std::accumulate(values.begin() + cut, values.end() - cut, 0.0);
   return sum / static_cast<double>(std::ssize(values) - 2 * cut);
+}
+
+// The smallest value that at least `share` of them do not exceed, share in (0, 1]; 0 of nothing.
+inline double percentile(std::vector<double> values, double share) {
+  if (values.empty()) {
+    return 0.0;
+  }
+  std::sort(values.begin(), values.end());
+  const auto rank = static_cast<int64_t>(std::ceil(share * static_cast<double>(values.size())));
+  return values[static_cast<size_t>(std::clamp<int64_t>(rank, 1, std::ssize(values)) - 1)];
 }
 
 struct Spread {

@@ -292,6 +292,9 @@ class BenchTest(unittest.TestCase):
         )
         self.assertEqual(report["spec"]["kept"]["tokens"], 2 * 2 * 9)
         self.assertGreater(report["batch_ms"]["min"], report["first_token_ms"]["min"])
+        self.assertGreater(report["rounds"]["num_rounds"], 0)
+        self.assertGreater(report["rounds"]["round_us_median"], 0)
+        self.assertGreaterEqual(report["rounds"]["gap_us_p99"], report["rounds"]["gap_us_median"])
 
     def test_throughput_compares_three_engines(self) -> None:
         report = self.bench(

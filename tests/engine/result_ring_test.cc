@@ -46,7 +46,10 @@ class ResultRingTest : public testing::Test {
  protected:
   void write(int64_t launch, const std::vector<Ints>& rows) {
     auto* header = ring_.headers().row<int64_t>(launch % ops::kRingEntries);
-    std::ranges::copy(std::vector<int64_t>{launch, 1000, 3000, 6000, 10000}, header);
+    const int64_t start_ns = 20000 * launch;
+    std::ranges::copy(
+        std::vector<int64_t>{launch, start_ns, start_ns + 2000, start_ns + 5000, start_ns + 9000},
+        header);
     for (size_t b = 0; b < rows.size(); ++b) {
       auto* words =
           ring_.rows().at(launch % ops::kRingEntries).row<int32_t>(static_cast<int64_t>(b));
@@ -92,6 +95,8 @@ TEST_F(ResultRingTest, ReadsBothEntries) {
   EXPECT_DOUBLE_EQ(old.times.verify_us, 2.0);
   EXPECT_DOUBLE_EQ(old.times.extend_us, 3.0);
   EXPECT_DOUBLE_EQ(old.times.draft_us, 4.0);
+  EXPECT_DOUBLE_EQ(old.times.gap_us, 0.0);
+  EXPECT_DOUBLE_EQ(last.times.gap_us, 11.0);
   EXPECT_EQ(values(last.rows[0].tokens), (Ints{81, 82, 72}));
   EXPECT_EQ(last.rows[0].kv_len, 45);
 }
