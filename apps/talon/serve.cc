@@ -20,6 +20,7 @@
 #include "server/api/generation_config.h"
 #include "server/service.h"
 #include "stream/chat_tokens.h"
+#include "stream/self_test.h"
 #include "text/chat_template.h"
 
 namespace talon {
@@ -38,6 +39,7 @@ struct ServeFlags {
   std::string overflow = "clip";
   std::string generation_config = "auto";
   std::string log_level = "info";
+  std::string self_test = "quick";
   bool coalesce = true;
   double read_timeout_s = 30.0;
   double keep_alive_s = 5.0;
@@ -235,6 +237,9 @@ void serve(const ServeFlags& flags) {
   const EngineConfig config = resolve(flags.model);
   server::ServiceOptions options = service_options(flags);
   LocalModel model = open_measured_model(config);
+  if (flags.self_test == "quick") {
+    (void)self_test(model, config);
+  }
   std::optional<text::ChatTemplate> chat_template;
   try {
     chat_template = text::ChatTemplate::load(config.model_dir);
@@ -266,6 +271,13 @@ void register_serve(CLI::App& app) {
   auto flags = std::make_shared<ServeFlags>();
   CLI::App* command = app.add_subcommand("serve", "serve the OpenAI API over HTTP");
   add_model_flags(*command, flags->model);
+  command
+      ->add_option("--self-test", flags->self_test,
+                   "quick: before serving, a GPU is compared with the CPU")
+      ->check(CLI::IsMember({"off", "quick"}))
+      ->capture_default_str();
+  command->add_flag_callback(
+      "--no-self-test", [flags] { flags->self_test = "off"; }, "the same as --self-test off");
   add_http_flags(*command, *flags);
   add_api_flags(*command, *flags);
   command->callback([flags] { serve(*flags); });
