@@ -12,6 +12,7 @@
 #include <variant>
 
 #include "base/check.h"
+#include "base/checked_int.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/rng.h"
@@ -27,12 +28,22 @@ using Clock = std::chrono::steady_clock;
 // Steps of one number of drafts within a cycle: one to make the drafts, then timed ones.
 constexpr int32_t kStepsPerVisit = 3;
 
-// Short steps are noisy and cheap: they are repeated past the cycles asked for, up to so many in
-// all, until a point took this long.
-constexpr int32_t kManyCycles = 16;
-constexpr std::chrono::milliseconds kEnoughTime(100);
+// The cycles are spread over so many passes through the grid: other work on the machine comes in
+// bursts, which then meet a minority of a point's samples.
+constexpr int32_t kMaxPasses = 5;
 
-int32_t most_cycles(const StepGrid& grid) { return std::max(kManyCycles, grid.num_cycles); }
+// Short steps are noisy and cheap: they are repeated past the cycles asked for, up to so many in a
+// pass, until a point took this long.
+constexpr int32_t kManyCycles = 16;
+constexpr std::chrono::milliseconds kEnoughTime(20);
+
+int32_t num_passes(const StepGrid& grid) { return std::clamp(grid.num_cycles, 1, kMaxPasses); }
+
+int32_t cycles_per_pass(const StepGrid& grid) {
+  return static_cast<int32_t>(ceil_div(grid.num_cycles, num_passes(grid)));
+}
+
+int32_t most_cycles(const StepGrid& grid) { return std::max(kManyCycles, cycles_per_pass(grid)); }
 
 // Tokens that a request gains in a cycle if every draft is accepted.
 int64_t growth_per_cycle(int32_t max_drafts) {
@@ -77,6 +88,50 @@ constexpr int64_t kPromptRowsPerStep = 256;
 // little by how much lies behind them.
 constexpr int32_t kQuickContext = 48;
 
+// Point by point and part by part.
+std::vector<StepTimes> median_of(const std::vector<std::vector<StepTimes>>& passes) {
+  std::vector<StepTimes> out = passes.front();
+  for (size_t i = 0; i < out.size(); ++i) {
+    for (double StepTimes::* part :
+         {&StepTimes::step_ms, &StepTimes::verify_ms, &StepTimes::extend_ms, &StepTimes::draft_ms,
+          &StepTimes::host_ms, &StepTimes::mean_ms}) {
+      std::vector<double> values;
+      values.reserve(passes.size());
+      for (const std::vector<StepTimes>& pass : passes) {
+        values.push_back(pass[i].*part);
+      }
+      out[i].*part = median(std::move(values));
+    }
+  }
+  return out;
+}
+
+// The non-descending values nearest to these in the mean square: neighbours in the wrong order are
+// pooled to their mean until there are none (Ayer et al. 1955). `at` gives the place of the i-th.
+template <class At>
+void make_ascending(int64_t count, const At& at) {
+  struct Pool {
+    double sum;
+    int64_t size;
+  };
+  std::vector<Pool> pools;
+  for (int64_t i = 0; i < count; ++i) {
+    Pool last{at(i), 1};
+    while (!pools.empty() && pools.back().sum * static_cast<double>(last.size) >
+                                 last.sum * static_cast<double>(pools.back().size)) {
+      last = {pools.back().sum + last.sum, pools.back().size + last.size};
+      pools.pop_back();
+    }
+    pools.push_back(last);
+  }
+  int64_t i = 0;
+  for (const Pool& pool : pools) {
+    for (int64_t j = 0; j < pool.size; ++j) {
+      at(i++) = pool.sum / static_cast<double>(pool.size);
+    }
+  }
+}
+
 class StepMeter {
  public:
   StepMeter(LocalModel& model, const StepGrid& grid)
@@ -113,7 +168,7 @@ class StepMeter {
     samples_[0] = {};
     const Clock::time_point start = Clock::now();
     for (int32_t cycle = 0; cycle < most_cycles(grid_); ++cycle) {
-      if (cycle >= grid_.num_cycles && Clock::now() - start > kEnoughTime) {
+      if (cycle >= cycles_per_pass(grid_) && Clock::now() - start > kEnoughTime) {
         break;
       }
       for (int32_t k = 0; k <= engine_.max_drafts(); ++k) {
@@ -227,14 +282,16 @@ class StepMeter {
 }  // namespace
 
 std::vector<StepTimes> measure_steps(LocalModel& model, const StepGrid& grid) {
-  std::vector<StepTimes> out;
+  std::vector<std::vector<StepTimes>> passes(static_cast<size_t>(num_passes(grid)));
   StepMeter meter(model, grid);
-  for (const int32_t context : grid.contexts) {
-    for (const int32_t num_sequences : grid.num_sequences) {
-      meter.measure(num_sequences, context, out);
+  for (std::vector<StepTimes>& pass : passes) {
+    for (const int32_t context : grid.contexts) {
+      for (const int32_t num_sequences : grid.num_sequences) {
+        meter.measure(num_sequences, context, pass);
+      }
     }
   }
-  return out;
+  return median_of(passes);
 }
 
 StepGrid fitting_grid(const Engine& engine, std::span<const int32_t> contexts, int32_t factor) {
@@ -263,6 +320,27 @@ StepGrid fitting_grid(const Engine& engine, std::span<const int32_t> contexts, i
   return grid;
 }
 
+namespace {
+
+// Along the drafts of each point, then along the sequences; the second leaves the first in order.
+void make_ascending(CostTable& table) {
+  const auto num_drafts = static_cast<size_t>(table.max_drafts) + 1;
+  const size_t num_contexts = table.contexts.size();
+  const size_t num_points = table.num_sequences.size() * num_contexts;
+  for (size_t point = 0; point < num_points; ++point) {
+    make_ascending(static_cast<int64_t>(num_drafts), [&](int64_t k) -> double& {
+      return table.step_ms[point * num_drafts + static_cast<size_t>(k)];
+    });
+  }
+  for (size_t column = 0; column < num_contexts * num_drafts; ++column) {
+    make_ascending(std::ssize(table.num_sequences), [&](int64_t s) -> double& {
+      return table.step_ms[static_cast<size_t>(s) * num_contexts * num_drafts + column];
+    });
+  }
+}
+
+}  // namespace
+
 CostTable cost_table_of(std::span<const StepTimes> times) {
   CostTable table;
   const auto add = [](std::vector<int32_t>& axis, int32_t point) {
@@ -288,6 +366,7 @@ CostTable cost_table_of(std::span<const StepTimes> times) {
                        place(table.contexts, point.context);
     table.step_ms[row * num_drafts + static_cast<size_t>(point.num_drafts)] = point.mean_ms;
   }
+  make_ascending(table);
   return table;
 }
 

@@ -17,12 +17,13 @@ namespace talon {
 struct StepGrid {
   std::vector<int32_t> num_sequences;  // ascending, at most the engine's
   std::vector<int32_t> contexts;       // ascending tokens
-  int32_t num_cycles = 4;              // each times two steps a number of drafts; more of them
-                                       //   where steps are short
+  int32_t num_cycles = 4;              // each times two steps a number of drafts; spread over
+                                       //   passes through the grid, more where steps are short
   SamplingSettings sampling{};
 };
 
-// Medians over the steps of one shape, in milliseconds.
+// Medians over the steps of one shape, in milliseconds; each the median over the passes, so that
+// what disturbs one pass disturbs nothing.
 struct StepTimes {
   int32_t num_sequences = 0;
   int32_t context = 0;  // as asked for; the steps lie within some tens of tokens past it
@@ -48,6 +49,8 @@ std::vector<StepTimes> measure_steps(LocalModel& model, const StepGrid& grid);
 // hold the first context; of the contexts those that they hold for all of these.
 StepGrid fitting_grid(const Engine& engine, std::span<const int32_t> contexts, int32_t factor = 2);
 
+// Neither a draft more nor a sequence more makes a step shorter: where the times say so, neighbours
+// share their mean (isotonic regression).
 CostTable cost_table_of(std::span<const StepTimes> times);
 
 // A table good enough to choose drafts by, in a few seconds on a small model: few steps at one

@@ -43,7 +43,9 @@ class AutoPolicy final : public SpecPolicy {
     const int32_t step_k = probe && could_pay(outlook, k) ? k + 1 : k;
     for (size_t i = 0; i < rows.size(); ++i) {
       const int32_t limit = std::min(step_k, rows[i].max_drafts);
-      num_drafts[i] = probe ? limit : worth(rows[i], limit, outlook, outlook.rate(k));
+      // One sequence alone is what k was chosen for.
+      const bool keep = probe || rows.size() == 1;
+      num_drafts[i] = keep ? limit : worth(rows[i], limit, outlook, outlook.rate(k));
     }
   }
 
@@ -71,7 +73,7 @@ class AutoPolicy final : public SpecPolicy {
         // What drafting costs whatever the number of sequences is not saved by trimming one, so
         // the difference along sequences counts; its noise is bounded by the share of the whole.
         const double share = std::max(0.0, out.cost_ms[at] - out.cost_ms[at - 1]) / num_rows;
-        out.row_ms[at] = rows.size() == 1 ? share : std::clamp(slope - slope_below, 0.0, share);
+        out.row_ms[at] = std::clamp(slope - slope_below, 0.0, share);
       }
       slope_below = slope;
     }
@@ -134,12 +136,13 @@ class AutoPolicy final : public SpecPolicy {
   }
 
   // The number of drafts, at most `limit`, with the largest surplus over what their rows cost.
-  static int32_t worth(const SpecRow& row, int32_t limit, const Outlook& outlook, double rate) {
+  int32_t worth(const SpecRow& row, int32_t limit, const Outlook& outlook, double rate) const {
+    const double price = rate * (1.0 - settings_.trim_margin);
     int32_t best = 0;
     double best_surplus = 0.0;
     double surplus = 0.0;
     for (int32_t j = 1; j <= limit; ++j) {
-      surplus += row.survival->at(j) - rate * outlook.row_ms[static_cast<size_t>(j)];
+      surplus += row.survival->at(j) - price * outlook.row_ms[static_cast<size_t>(j)];
       if (surplus >= best_surplus) {
         best = j;
         best_surplus = surplus;

@@ -6,8 +6,8 @@
 //
 // S_i the survival of a sequence, T the cost table at the mean context. Then each sequence keeps
 // the drafts that are worth their rows: the l <= k with the largest sum over j <= l of
-// S_j - rate(k) * c_j, where c_j is what position j of one sequence adds to T (Dinkelbach's form of
-// the same maximum).
+// S_j - rate(k) * c_j, where c_j is what position j of one sequence adds to T, less a margin
+// (Dinkelbach's form of the same maximum). A sequence alone keeps k: that was chosen for it.
 //
 // k changes at once for a clear gain and after some steps for a small one, so that it neither
 // flickers nor stays where it is worse. Every `probe_period` steps one step drafts one position
@@ -30,6 +30,8 @@ struct AutoPolicySettings {
   double small_gain = 0.005;  // and the one at which it changes after
   int32_t patience = 16;      //   so many steps in a row
   int32_t probe_period = 64;  // steps without a change of k from one probe to the next
+  double trim_margin = 0.1;   // share of what a row costs that may be an error of the table: a
+                              //   draft is kept unless it is not worth the rest
 };
 
 // `table` is not empty. K is the smaller of the table's and the largest limit of the rows.
