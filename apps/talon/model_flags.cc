@@ -44,8 +44,11 @@ void add_scheduler_flags(CLI::App& app, ModelFlags& flags) {
   app.add_option("--scheduling-policy", flags.scheduling_policy, "order of service")
       ->check(CLI::IsMember({"fcfs", "priority"}))
       ->capture_default_str();
-  app.add_flag("--async-scheduling,!--no-async-scheduling", engine.async_scheduling,
-               "plan a step while the one before runs; default: on a GPU");
+  // Not bound to the optional: CLI11 fills that with false if the flag is not given.
+  app.add_flag_function(
+      "--async-scheduling,!--no-async-scheduling",
+      [&engine](int64_t count) { engine.async_scheduling = count > 0; },
+      "plan a step while the one before runs; default: on a GPU");
   app.add_option("--max-queue-len", engine.max_queue_len, "waiting requests")
       ->capture_default_str();
 }

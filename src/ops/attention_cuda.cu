@@ -219,9 +219,8 @@ __device__ void copy_values(uint16_t* to, const bf16* values, int64_t token_stri
   }
 }
 
-// Weights as an operand of mma, in two parts whose sum they are within 2^-17: with the first alone
-// their rounding would be the largest error of a layer. The second costs a product of 16 rows, not
-// a byte.
+// Weights as an operand of mma, in two parts whose sum they are within 2^-17, since the CPU keeps
+// them in float32. The second part costs a product of 16 rows, not a byte.
 struct WeightParts {
   uint32_t high[4];
   uint32_t low[4];

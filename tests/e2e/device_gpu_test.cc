@@ -104,8 +104,17 @@ double gap_in_ulps(const Model& model, Tokens prefix, const Tokens& a, const Tok
   return std::abs(first - second) / bf16_ulp(std::max(std::abs(first), std::abs(second)));
 }
 
-constexpr double kNearTieUlps = 4.0;             // between two tokens at which answers part
-constexpr size_t kMaxParted = kNumPrompts / 50;  // of the answers
+struct Closeness {
+  double ulps;        // between two tokens at which answers part
+  size_t num_parted;  // of the answers
+};
+
+// In bf16 a sum in another order may round to the neighbour, which an expert's or a page's near tie
+// makes larger: two paths of the CPU part as often (docs/numerics.md).
+Closeness closeness(ActivationType type) {
+  return type == ActivationType::kF32 ? Closeness{.ulps = 4.0, .num_parted = kNumPrompts / 50}
+                                      : Closeness{.ulps = 8.0, .num_parted = kNumPrompts / 25};
+}
 
 class DeviceGpuTest : public testing::TestWithParam<ActivationType> {};
 
@@ -118,16 +127,17 @@ TEST_P(DeviceGpuTest, SaysWhatTheCpuSaysUpToNearTies) {
   const auto gpu = answers(settings(DeviceChoice::kCuda, GetParam()), vocab_size, prompts);
   const auto cpu = answers(settings(DeviceChoice::kCpu, GetParam()), vocab_size, prompts);
 
+  const Closeness bound = closeness(GetParam());
   size_t num_parted = 0;
   for (size_t i = 0; i < prompts.size(); ++i) {
     ASSERT_EQ(cpu[i].size(), static_cast<size_t>(kMaxTokens));
     if (gpu[i] != cpu[i]) {
       ++num_parted;
-      EXPECT_LE(gap_in_ulps(*judge, prompts[i], cpu[i], gpu[i]), kNearTieUlps) << "prompt " << i;
+      EXPECT_LE(gap_in_ulps(*judge, prompts[i], cpu[i], gpu[i]), bound.ulps) << "prompt " << i;
     }
   }
   RecordProperty("parted", static_cast<int>(num_parted));
-  EXPECT_LE(num_parted, kMaxParted);
+  EXPECT_LE(num_parted, bound.num_parted);
 }
 
 TEST_P(DeviceGpuTest, PassesTheSelfTestOfAServer) {

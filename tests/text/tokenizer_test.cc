@@ -233,6 +233,7 @@ TEST(TokenizerTest, ServesThreadsAtOnce) {
   std::atomic<int> num_wrong = 0;
   {
     std::vector<std::jthread> threads;
+    threads.reserve(4);
     for (int i = 0; i < 4; ++i) {
       threads.emplace_back([&] {
         for (int round = 0; round < 200; ++round) {
