@@ -108,7 +108,13 @@ def build_model(sizes: M3Sizes) -> MiniMaxM3VLForCausalLM:
     config._attn_implementation = "eager"
     config._experts_implementation = "eager"
     with torch.device("cuda"):
-        return MiniMaxM3VLForCausalLM(config).float().eval()
+        model = MiniMaxM3VLForCausalLM(config).float().eval()
+    # Made on the GPU the frequencies are an ulp off here and there, which 3,000 positions magnify.
+    exponents = torch.arange(0, sizes.rotary_dim, 2).float() / sizes.rotary_dim
+    rotary = model.model.rotary_emb
+    assert rotary.inv_freq.numel() == exponents.numel()
+    rotary.inv_freq.copy_(1.0 / sizes.rope_theta**exponents)
+    return model
 
 
 def place(state: dict[str, Tensor], name: str) -> Tensor:
