@@ -41,6 +41,7 @@ void Engine::commit_oldest() {
   if (observer_) {
     observer_(launched_.front(), result);
   }
+  last_step_ = view_of(launched_.front());
   launched_.pop_front();
   if (watches_acceptance_) {
     watch_acceptance(result);

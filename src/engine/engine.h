@@ -41,6 +41,11 @@ class Engine {
   void cancel(SeqId id) { scheduler_.cancel(id); }
   bool step();
   void observe(StepObserver observer) { observer_ = std::move(observer); }
+  // Called within `step` with each sequence that gets a slot, again if it was preempted: readers
+  // that want to know how long a request waited.
+  void observe_admissions(std::function<void(SeqId)> observer) {
+    scheduler_.on_admission(std::move(observer));
+  }
 
   // Null: the fixed policy.
   void set_spec_policy(std::unique_ptr<SpecPolicy> policy) {
@@ -58,6 +63,7 @@ class Engine {
   const Scheduler& scheduler() const { return scheduler_; }
   const Runner& runner() const { return *runner_; }
   Runner& runner() { return *runner_; }
+  const StepView& last_step() const { return last_step_; }  // committed; round 0: none was
   int64_t context_limit() const { return context_limit_; }
   int32_t max_drafts() const { return max_drafts_; }
   int32_t max_sequences() const { return max_sequences_; }
@@ -73,6 +79,7 @@ class Engine {
   int32_t max_drafts_;
   int32_t max_sequences_;
   std::deque<StepPlan> launched_;  // unread, oldest first
+  StepView last_step_;
   StepObserver observer_;
   AcceptanceAlarm alarm_;
   bool watches_acceptance_ = true;

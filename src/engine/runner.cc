@@ -97,7 +97,7 @@ int64_t Runner::capture(std::span<const int32_t> draft_counts) {
       ++num_launches_;
       synchronize(stream_);
       parts_.executor->capture(key, run);
-      captured_.push_back(key);
+      captured_.push_back({.key = key});
     }
   }
   return std::ssize(captured_);
@@ -109,7 +109,7 @@ void Runner::run_round(const StepPlan& plan) {
 }
 
 // The smallest captured round that holds the step; null: there is none.
-const GraphKey* Runner::find_graph(const StepPlan& plan) const {
+Runner::Captured* Runner::find_graph(const StepPlan& plan) {
   GraphKey need{.num_sequences = static_cast<int32_t>(plan.rows.size()), .num_drafts = 0};
   for (const PlanRow& row : plan.rows) {
     if (row.is_prefill() || row.num_logprobs >= 0 || !row.masks.empty()) {
@@ -117,7 +117,8 @@ const GraphKey* Runner::find_graph(const StepPlan& plan) const {
     }
     need.num_drafts = std::max({need.num_drafts, row.num_drafts, row.drafts_to_make});
   }
-  const auto fits = [&](const GraphKey& key) {
+  const auto fits = [&](const Captured& captured) {
+    const GraphKey& key = captured.key;
     return key.num_sequences >= need.num_sequences && key.num_drafts >= need.num_drafts;
   };
   const auto found = std::find_if(captured_.begin(), captured_.end(), fits);
@@ -135,11 +136,13 @@ void Runner::launch(const StepPlan& plan) {
     kv_.copy_page(stream_, copy.from, copy.to);
   }
   builder_.patch_slots(stream_, plan);
-  const GraphKey* graph = find_graph(plan);
-  builder_.fill(stream_, plan, graph);
+  Captured* graph = find_graph(plan);
+  builder_.fill(stream_, plan, graph == nullptr ? nullptr : &graph->key);
   if (graph != nullptr) {
-    parts_.executor->replay(*graph);
+    parts_.executor->replay(graph->key);
+    ++graph->num_replays;
   } else {
+    ++num_eager_launches_;
     run_round(plan);
   }
   parts_.executor->mark(num_launches_++);

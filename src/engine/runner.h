@@ -13,6 +13,7 @@
 #include "core/buffer.h"
 #include "core/stream.h"
 #include "engine/batch_builder.h"
+#include "engine/engine_view.h"
 #include "engine/executor.h"
 #include "engine/result_ring.h"
 #include "engine/round.h"
@@ -54,14 +55,23 @@ class Runner {
   void launch(const StepPlan& plan);
   StepResult wait();
 
+  // In the order of their keys, and the launches that ran without one; for operators.
+  std::vector<GraphView> graphs() const;
+  int64_t num_eager_launches() const { return num_eager_launches_; }
+
   const Model& model() const { return *parts_.model; }
   const Drafter* drafter() const { return parts_.drafter.get(); }
   const KvStore& kv() const { return kv_; }
   KvStore& kv() { return kv_; }
 
  private:
+  struct Captured {
+    GraphKey key;
+    int64_t num_replays = 0;
+  };
+
   void run_round(const StepPlan& plan);
-  const GraphKey* find_graph(const StepPlan& plan) const;
+  Captured* find_graph(const StepPlan& plan);
 
   StepSizes sizes_;
   RunnerParts parts_;
@@ -73,9 +83,10 @@ class Runner {
   ResultRing ring_;
   BatchBuilder builder_;
   Round round_;
-  std::vector<GraphKey> captured_;     // ascending
+  std::vector<Captured> captured_;     // keys ascending
   std::deque<LaunchedStep> launched_;  // not yet read, oldest first
   int64_t num_launches_ = 0;
+  int64_t num_eager_launches_ = 0;
 };
 
 }  // namespace talon

@@ -17,15 +17,18 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <unordered_map>
+#include <utility>
 #include <variant>
 #include <vector>
 
 #include "base/hash.h"
 #include "base/ids.h"
+#include "engine/engine_view.h"
 #include "engine/request.h"
 #include "engine/request_checks.h"
 #include "engine/sequence.h"
@@ -76,6 +79,8 @@ class Scheduler {
   void commit(StepResult result);
 
   void set_policy(std::unique_ptr<SpecPolicy> policy);
+  // Called by `plan` with each sequence that gets a slot; again if it was preempted.
+  void on_admission(std::function<void(SeqId)> callback) { on_admission_ = std::move(callback); }
   // New sequences start from the prior again: after rounds that say nothing of what is to come.
   void forget_acceptance() { pooled_survival_ = {}; }
   // Forgets all cached prefixes. Sequences in flight keep their pages.
@@ -84,6 +89,10 @@ class Scheduler {
   bool has_work() const { return !sequences_.empty(); }
   int32_t num_waiting() const { return static_cast<int32_t>(waiting_.size()); }
   int32_t num_running() const { return static_cast<int32_t>(running_.size()); }
+  int32_t num_prefilling() const;  // of those that run
+  // All of them: running and waiting ones in order of service, then those that drain.
+  std::vector<SequenceView> sequences() const;
+  WaitReason wait_reason() const { return wait_reason_; }  // in the last plan
   int32_t num_in_flight() const { return static_cast<int32_t>(in_flight_.size()); }
   StepBounds bounds() const;  // of its plans
   const PagePool& pool() const { return pool_; }
@@ -179,6 +188,8 @@ class Scheduler {
   int64_t next_round_ = 1;
   int64_t step_ = 0;  // plans, empty ones too: what waiting is counted in
   SchedulerStats stats_;
+  WaitReason wait_reason_ = WaitReason::kNone;
+  std::function<void(SeqId)> on_admission_;
 };
 
 }  // namespace talon

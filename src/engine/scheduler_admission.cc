@@ -12,14 +12,20 @@ namespace talon {
 void Scheduler::plan_admissions(StepPlan& plan, Budget& budget) {
   for (auto it = waiting_.begin(); it != waiting_.end();) {
     Sequence& sequence = *it->second;
+    const bool is_first = it == waiting_.begin();
     if (free_slots_.empty() || budget.rows <= 0 || budget.logit_rows <= 0) {
+      wait_reason_ = !is_first             ? wait_reason_
+                     : free_slots_.empty() ? WaitReason::kSlots
+                                           : WaitReason::kRows;
       return;
     }
     if (waits_for_leader(sequence)) {
+      wait_reason_ = is_first ? WaitReason::kPrompt : wait_reason_;
       ++it;
       continue;
     }
     if (!take_start(sequence, plan)) {
+      wait_reason_ = is_first ? WaitReason::kPages : wait_reason_;
       return;  // nobody overtakes the first that does not fit
     }
     it = waiting_.erase(it);
@@ -109,6 +115,9 @@ bool Scheduler::take_start(Sequence& sequence, StepPlan& plan) {
   if (start.copied.has_value()) {
     plan.page_copies.push_back(
         {.from = *start.copied, .to = sequence.pages.pages()[start.shared.size()]});
+  }
+  if (on_admission_) {
+    on_admission_(sequence.id);
   }
   return true;
 }

@@ -24,8 +24,11 @@ StepPlan Scheduler::plan() {
   const int64_t preemptions = stats_.preemptions;
   plan_verifies(plan, budget);
   plan_prefills(plan, budget);
+  wait_reason_ = WaitReason::kNone;
   if (stats_.preemptions == preemptions) {  // else what was just preempted would come back
     plan_admissions(plan, budget);
+  } else if (!waiting_.empty()) {
+    wait_reason_ = WaitReason::kPreemption;
   }
   take_off(plan);
   return plan;

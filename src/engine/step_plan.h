@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "engine/engine_view.h"
 #include "engine/sampling.h"
 
 namespace talon {
@@ -85,6 +86,8 @@ struct StepPlan {
 
   bool empty() const { return rows.empty(); }
 };
+
+StepView view_of(const StepPlan& plan);
 
 // What a row came to. `tokens` are the accepted drafts and the target's token after them, before
 // any cut; empty in a chunk that does not sample.

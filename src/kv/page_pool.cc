@@ -115,6 +115,7 @@ PageId PagePool::evict_oldest() {
   TALON_CHECK(state.cached && state.references == 0, "page {} is not cached", page.value);
   remove_cached(page);
   state.cacheable = false;
+  ++num_evictions_;
   if (on_eviction_) {
     on_eviction_(page);
   }

@@ -43,6 +43,7 @@ class PagePool {
   int32_t num_pages() const { return static_cast<int32_t>(pages_.size()); }
   int32_t num_free() const { return static_cast<int32_t>(free_.size()); }
   int32_t num_cached() const { return num_cached_; }
+  int64_t num_evictions() const { return num_evictions_; }  // cached pages given away, ever
   int32_t num_available() const { return num_free() + num_cached_; }
   int32_t num_references(PageId page) const;
 
@@ -66,6 +67,7 @@ class PagePool {
   std::vector<Page> pages_;   // by page id
   std::vector<PageId> free_;  // last in, first out
   int32_t num_cached_ = 0;
+  int64_t num_evictions_ = 0;
   std::function<void(PageId)> on_eviction_;
 };
 

@@ -105,5 +105,46 @@ TEST(SchedulerAdmissionTest, ChoicesRunAloneWhenTheFirstIsGone) {
   EXPECT_EQ(plan.rows[0].sequence, choices[1].id);
   EXPECT_EQ(plan.rows[0].num_rows(), 20);
 }
+
+TEST(SchedulerAdmissionTest, TellsWhoGotASlot) {
+  Scheduler scheduler(config_of(33, 1));
+  std::vector<SeqId> admitted;
+  scheduler.on_admission([&](SeqId id) { admitted.push_back(id); });
+  const Submission first = submit(scheduler, prompt_of(20, 0));
+  const Submission second = submit(scheduler, prompt_of(20, 500));
+
+  run(scheduler);
+  run(scheduler);
+  EXPECT_THAT(admitted, testing::ElementsAre(first.id));
+  scheduler.cancel(first.id);
+  run(scheduler);
+
+  EXPECT_THAT(admitted, testing::ElementsAre(first.id, second.id));
+}
+
+TEST(SchedulerAdmissionTest, SaysWhyTheFirstWaits) {
+  Scheduler slots(config_of(33, 1));
+  (void)submit(slots, prompt_of(20, 0));
+  run(slots);
+  EXPECT_EQ(slots.wait_reason(), WaitReason::kNone);
+  (void)submit(slots, prompt_of(20, 500));
+  run(slots);
+  EXPECT_EQ(slots.wait_reason(), WaitReason::kSlots);
+
+  Scheduler pages(config_of(4, 4));
+  (void)submit(pages, prompt_of(300, 0));
+  (void)submit(pages, prompt_of(300, 500));
+  while (pages.num_prefilling() > 0 || pages.num_running() == 0) {
+    run(pages);
+  }
+  EXPECT_EQ(pages.wait_reason(), WaitReason::kPages);
+
+  Scheduler rows(config_of(33, 4));
+  (void)submit(rows, prompt_of(300, 0));
+  (void)submit(rows, prompt_of(300, 500));
+  run(rows);
+  EXPECT_EQ(rows.wait_reason(), WaitReason::kRows);
+}
+
 }  // namespace
 }  // namespace talon
