@@ -1,5 +1,6 @@
 #include "server/engine_thread.h"
 
+#include <exception>
 #include <optional>
 #include <utility>
 
@@ -39,6 +40,11 @@ EngineSnapshot EngineThread::snapshot() const {
   return snapshot_;
 }
 
+std::vector<Admission> EngineThread::take_admissions() {
+  const std::lock_guard lock(snapshot_mutex_);
+  return std::exchange(admissions_, {});
+}
+
 void EngineThread::publish() {
   const Scheduler& scheduler = engine_.scheduler();
   const PagePool& pool = scheduler.pool();
@@ -51,7 +57,9 @@ void EngineThread::publish() {
   {
     const std::lock_guard lock(snapshot_mutex_);
     snapshot_ = now;
+    admissions_.insert(admissions_.end(), admissions_of_step_.begin(), admissions_of_step_.end());
   }
+  admissions_of_step_.clear();
   notify_();
 }
 
@@ -69,7 +77,34 @@ bool EngineThread::run_tasks() {
   return any;
 }
 
+std::string EngineThread::failure() const {
+  const std::lock_guard lock(snapshot_mutex_);
+  return failure_;
+}
+
+void EngineThread::fail(const std::string& why) {
+  {
+    const std::lock_guard lock(snapshot_mutex_);
+    failure_ = why;
+  }
+  has_failed_.store(true, std::memory_order_release);
+  tasks_.close();
+  mark(false);  // it does not stall: it is over
+  notify_();
+}
+
 void EngineThread::run(const std::stop_token& stop) {
+  try {
+    loop(stop);
+  } catch (const std::exception& error) {
+    fail(error.what());
+  }
+  engine_.observe_admissions(nullptr);  // the engine may outlive this object
+}
+
+void EngineThread::loop(const std::stop_token& stop) {
+  engine_.observe_admissions(
+      [this](SeqId id) { admissions_of_step_.push_back({.id = id, .time = Clock::now()}); });
   publish();
   while (!stop.stop_requested()) {
     mark(true);

@@ -4,6 +4,9 @@
 // the order of posting. After tasks and after each step `notify` is called on this thread, so that
 // readers look at their event queues; it must be quick and may not throw. Destruction ends the
 // thread after the step in progress, with requests left where they are.
+//
+// An exception of a step or task (a device that is lost) ends the thread: nothing that it touched
+// can be trusted. `failure` then says why, and tasks are no longer taken, nor run if they wait.
 #pragma once
 
 #include <atomic>
@@ -11,7 +14,9 @@
 #include <cstddef>
 #include <functional>
 #include <mutex>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "base/bounded_queue.h"
 #include "engine/engine.h"
@@ -28,6 +33,12 @@ struct EngineSnapshot {
   SchedulerStats scheduler{};
 };
 
+// A sequence left the waiting queue.
+struct Admission {
+  SeqId id;
+  std::chrono::steady_clock::time_point time{};
+};
+
 class EngineThread {
  public:
   using Task = std::function<void(Engine&)>;
@@ -38,11 +49,19 @@ class EngineThread {
   EngineThread(const EngineThread&) = delete;
   EngineThread& operator=(const EngineThread&) = delete;
 
-  // False if too many tasks wait. From any thread.
+  // False if too many tasks wait or the engine has failed. From any thread.
   [[nodiscard]] bool post(Task task);
 
   // From any thread.
+  bool has_failed() const { return has_failed_.load(std::memory_order_acquire); }
+  std::string failure() const;  // empty: none
+
+  // From any thread.
   EngineSnapshot snapshot() const;
+
+  // Those since the last call, in their order; a sequence that was preempted comes again. From any
+  // thread.
+  std::vector<Admission> take_admissions();
 
   // How long there has been work without a step or task ending; zero without work. From any
   // thread.
@@ -50,6 +69,8 @@ class EngineThread {
 
  private:
   void run(const std::stop_token& stop);
+  void loop(const std::stop_token& stop);
+  void fail(const std::string& why);
   bool run_tasks();
   void publish();
   void mark(bool is_busy);
@@ -57,9 +78,13 @@ class EngineThread {
   Engine& engine_;
   BoundedQueue<Task> tasks_;
   std::function<void()> notify_;
-  // A scrape of metrics reads it without waiting for the engine; held for a copy only.
+  // Metrics and admissions are read without waiting for the engine; held for a copy only.
   mutable std::mutex snapshot_mutex_;
   EngineSnapshot snapshot_;
+  std::vector<Admission> admissions_;          // not yet taken
+  std::vector<Admission> admissions_of_step_;  // the thread's own
+  std::string failure_;                        // with the snapshot's mutex
+  std::atomic<bool> has_failed_{false};
   std::atomic<int64_t> busy_since_ns_{0};  // of the steady clock; 0: idle
   std::jthread thread_;                    // last: it uses the others
 };

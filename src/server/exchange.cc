@@ -55,19 +55,20 @@ std::string Exchange::take() {
 void Exchange::client_left() {
   const bool was_open = state_ == State::kOpen;
   const std::function<void()> gone = std::exchange(on_gone_, nullptr);
-  over(State::kGone);
+  state_ = State::kGone;
   unsent_.clear();
   num_in_write_ = 0;
   if (was_open && gone) {
     gone();
   }
+  over(State::kGone);
 }
 
 // The callbacks may hold what holds this exchange: none outlives the end.
 void Exchange::over(State state) {
   state_ = state;
   on_gone_ = nullptr;
-  if (const std::function<void()> callback = std::exchange(on_over_, nullptr)) {
+  for (const std::function<void()>& callback : std::exchange(on_over_, {})) {
     callback();
   }
   ready();

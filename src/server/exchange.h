@@ -12,6 +12,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "server/http_types.h"
 
@@ -41,8 +42,9 @@ class Exchange {
   size_t num_written_bytes() const { return num_written_; }  // of the body, by the handler
 
   void on_gone(std::function<void()> callback) { on_gone_ = std::move(callback); }
-  // Called once when the answer has ended, whichever way.
-  void on_over(std::function<void()> callback) { on_over_ = std::move(callback); }
+  // Called once when the answer has ended, whichever way, after `on_gone`. There may be several,
+  // called in their order.
+  void on_over(std::function<void()> callback) { on_over_.push_back(std::move(callback)); }
   // Headers that the answer gets besides its own.
   void add_headers(HttpHeaders headers) { more_headers_ = std::move(headers); }
 
@@ -74,7 +76,7 @@ class Exchange {
   State state_ = State::kOpen;
   HttpHeaders more_headers_;
   std::function<void()> on_gone_;
-  std::function<void()> on_over_;
+  std::vector<std::function<void()>> on_over_;
   std::function<void()> on_ready_;
 };
 

@@ -21,6 +21,7 @@
 #include "server/engine_thread.h"
 #include "server/exchange.h"
 #include "server/metrics.h"
+#include "server/request_record.h"
 #include "stream/output_processor.h"
 #include "text/tokenizer.h"
 
@@ -38,23 +39,33 @@ struct ErrorShape {
 // The answer to a request that failed; 429 and 503 say when to ask again.
 HttpReply error_reply(const ErrorShape& shape, const ApiError& error, std::string_view request_id);
 
+// What live requests get when the engine's thread is over.
+ApiError engine_failed_error();
+
 struct GenerationRequest {
   std::vector<Request> requests{};  // one a prompt
   OutputSettings output{};
   bool stream = false;
+  std::chrono::steady_clock::time_point arrival{};  // when its body was there
   std::chrono::steady_clock::time_point deadline{};
-  std::shared_ptr<const void> call{};  // what the answer refers to
+  std::shared_ptr<const void> call{};        // what the answer refers to
+  std::optional<std::string> prompt_text{};  // for the record
   std::unique_ptr<Answer> answer{};
   ErrorShape errors{};
+  std::shared_ptr<RequestRecord> record{};  // complete before the exchange is over; may be null
 };
 
 struct GenerationOptions {
   std::chrono::milliseconds max_delay{100};      // text is held no longer
   std::chrono::milliseconds header_delay{5000};  // then a stream begins without a token
   std::chrono::milliseconds stall_timeout{30'000};
+  std::chrono::milliseconds queue_timeout{600'000};  // the longest wait before admission
+  std::chrono::milliseconds keepalive{0};  // silence of a stream before a comment; 0: none
   size_t stream_buffer_bytes = size_t{1024} * 1024;
   bool usage_timings = false;
 };
+
+class ActiveGeneration;
 
 class Generations {
  public:
@@ -81,15 +92,14 @@ class Generations {
   size_t num_active() const { return active_.size(); }
 
  private:
-  class Generation;
-
   void admit(const std::shared_ptr<Exchange>& exchange,
              GenerationRequest&& request,
              std::vector<Submission>&& submissions);
   // Both try again if the engine has too many tasks.
   void finish(SeqId id);
   void cancel(const std::vector<SeqId>& ids);
-  void end(Generation& generation);
+  void end(ActiveGeneration& generation);
+  void note_admissions();
 
   const text::Tokenizer& tokenizer_;
   EngineThread& engine_;
@@ -97,7 +107,16 @@ class Generations {
   GenerationOptions options_;
   PostToIo post_to_io_;
   OutputProcessor::Finish finish_;
-  std::vector<std::shared_ptr<Generation>> active_;
+  // On their way to the engine's thread and back.
+  struct Starting {
+    std::shared_ptr<Exchange> exchange{};
+    std::shared_ptr<GenerationRequest> request{};
+  };
+  std::vector<Starting> starting_;
+  std::vector<std::shared_ptr<ActiveGeneration>> active_;
+  // Of sequences whose ActiveGeneration is still on its way from the engine's thread.
+  std::vector<Admission> early_admissions_;
+  SeqId last_known_{};  // the newest sequence of one that arrived; ids ascend
 };
 
 }  // namespace talon::server

@@ -107,17 +107,14 @@ void Histogram::write(std::string_view name, std::string_view model, std::string
       fmt::format("{}_sum{{{}}} {}\n{}_count{{{}}} {}\n", name, model, sum_, name, model, count_);
 }
 
-void Metrics::observe_request(const UsageCounts& usage,
-                              double seconds,
-                              const SpecStats& stats,
-                              const std::vector<FinishReason>& reasons) {
-  prompt_tokens_ += usage.prompt_tokens;
-  cached_tokens_ += usage.cached_tokens;
-  completion_tokens_ += usage.completion_tokens;
-  reasoning_tokens_ += usage.reasoning_tokens.value_or(0);
-  latency_.observe(seconds);
-  spec_ += stats;
-  for (const FinishReason reason : reasons) {
+void Metrics::observe_request(const RequestRecord& record) {
+  prompt_tokens_ += record.usage.prompt_tokens;
+  cached_tokens_ += record.usage.cached_tokens;
+  completion_tokens_ += record.usage.completion_tokens;
+  reasoning_tokens_ += record.usage.reasoning_tokens.value_or(0);
+  latency_.observe(record.total_s);
+  spec_ += record.spec;
+  for (const FinishReason reason : record.finish) {
     ++finished_[std::string(finish_reason_name(reason))];
   }
 }
@@ -139,6 +136,9 @@ std::string Metrics::text(const View& view) const {
   own.counter("cached_prompt_tokens", cached_tokens_);
   own.counter("generation_tokens", completion_tokens_);
   own.counter("reasoning_tokens", reasoning_tokens_);
+  if (view.log_lines_dropped.has_value()) {
+    own.counter("request_log_lines_dropped", *view.log_lines_dropped);
+  }
   write_spec(own, spec_, view.num_speculative_tokens);
   own.histogram("time_to_first_token_seconds", first_token_);
   own.histogram("inter_token_latency_seconds", between_tokens_);

@@ -5,14 +5,15 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "engine/spec_stats.h"
-#include "server/api/answer.h"
 #include "server/engine_thread.h"
+#include "server/request_record.h"
 
 namespace talon::server {
 
@@ -39,11 +40,8 @@ class Metrics {
   void count_cancelled() { ++finished_["cancelled"]; }
   void observe_first_token(double seconds) { first_token_.observe(seconds); }
   void observe_between_tokens(double seconds) { between_tokens_.observe(seconds); }
-  // A request that ended by itself; `reasons` of its choices.
-  void observe_request(const UsageCounts& usage,
-                       double seconds,
-                       const SpecStats& stats,
-                       const std::vector<FinishReason>& reasons);
+  // A request that ended by itself.
+  void observe_request(const RequestRecord& record);
 
   const SpecStats& spec() const { return spec_; }
 
@@ -53,6 +51,7 @@ class Metrics {
     std::string model{};
     int32_t num_speculative_tokens = 0;
     bool is_draining = false;
+    std::optional<int64_t> log_lines_dropped{};  // of the request log, if there is one
     bool vllm_names = false;
   };
   std::string text(const View& view) const;

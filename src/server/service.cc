@@ -2,12 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <ctime>
 #include <utility>
 
 #include "base/log.h"
 #include "server/service_state.h"
-#include "stream/grammar_constraint.h"
 
 namespace talon::server {
 namespace {
@@ -15,17 +13,11 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr size_t kMaxTasks = 4096;
+constexpr size_t kMaxLogLines = 16384;
 constexpr std::chrono::milliseconds kTick(20);
 
 ApiError not_found(const std::string& path) {
   return {.status = 404, .code = "not_found", .message = fmt::format("there is no {}", path)};
-}
-
-ApiError draining_error() {
-  return {.status = 503,
-          .type = "service_unavailable",
-          .code = "draining",
-          .message = "the server is shutting down"};
 }
 
 }  // namespace
@@ -46,6 +38,9 @@ Service::State::State(LocalModel& given_model,
                   options.generation,
                   [this](std::function<void()> task) { http.post(std::move(task)); }),
       worker(kMaxTasks) {
+  if (!options.request_log.empty()) {
+    request_log = std::make_unique<LineLog>("--request-log", options.request_log, kMaxLogLines);
+  }
   if (text::GrammarCompiler::is_available()) {
     grammars.emplace(*model.tokenizer, context.vocab_size, model.end_token_ids,
                      text::GrammarLimits{.max_bytes = context.max_grammar_bytes,
@@ -65,6 +60,7 @@ void Service::State::post_pump() {
     http.post([this] {
       pump_waits = false;  // before it reads: what comes later posts again
       generations.pump();
+      check_failure();
     });
   }
 }
@@ -126,108 +122,13 @@ void Service::State::watch(const ExchangePtr& exchange, const std::string& route
   });
 }
 
-AnswerHead Service::State::answer_head(const HttpRequest& request,
-                                       const std::string& id_prefix) const {
-  return {.id = id_prefix + request.id,
-          .created = std::time(nullptr),
-          .coalesce = options.coalesce,
-          .always_usage = options.always_usage,
-          .num_speculative_tokens = model.engine->max_drafts()};
-}
-
-void Service::State::generate(const ExchangePtr& exchange,
-                              const std::string& id_prefix,
-                              const ErrorShape& errors,
-                              std::function<Reading(std::string, AnswerHead)> read) {
-  const std::string id = exchange->request().id;
-  if (http.is_draining()) {
-    exchange->reply(error_reply(errors, draining_error(), id));
-    return;
-  }
-  AnswerHead head = answer_head(exchange->request(), id_prefix);
-  const auto body = std::make_shared<std::string>(exchange->take_body());
-  const bool is_posted = worker.post([this, exchange, &errors, head, body, read = std::move(read)] {
-    Reading prepared = read(std::move(*body), head);
-    using Outcome = std::variant<GenerationRequest, ApiError>;
-    const auto outcome =
-        std::make_shared<Outcome>(std::holds_alternative<ApiError>(prepared)
-                                      ? Outcome(std::get<ApiError>(std::move(prepared)))
-                                      : to_generation(std::get<Prepared>(std::move(prepared))));
-    http.post([this, exchange, &errors, outcome] {
-      if (const auto* error = std::get_if<ApiError>(outcome.get())) {
-        exchange->reply(error_reply(errors, *error, exchange->request().id));
-      } else if (!exchange->is_gone()) {
-        auto& request = std::get<GenerationRequest>(*outcome);
-        request.errors = errors;
-        generations.start(exchange, std::move(request));
-      }
-    });
-  });
-  if (!is_posted) {
-    exchange->reply(error_reply(errors, queue_full_error(), id));
-  }
-}
-
-void Service::State::answer_on_worker(
-    const ExchangePtr& exchange,
-    const ErrorShape& errors,
-    std::function<std::variant<std::string, ApiError>(std::string)> make) {
-  const auto body = std::make_shared<std::string>(exchange->take_body());
-  const bool is_posted = worker.post([this, exchange, &errors, body, make = std::move(make)] {
-    const auto made = std::make_shared<std::variant<std::string, ApiError>>(make(std::move(*body)));
-    http.post([exchange, &errors, made] {
-      if (const auto* error = std::get_if<ApiError>(made.get())) {
-        exchange->reply(error_reply(errors, *error, exchange->request().id));
-      } else {
-        exchange->reply({.body = std::get<std::string>(std::move(*made))});
-      }
-    });
-  });
-  if (!is_posted) {
-    exchange->reply(error_reply(errors, queue_full_error(), exchange->request().id));
-  }
-}
-
-std::variant<GenerationRequest, ApiError> Service::State::to_generation(Prepared&& prepared) {
-  const GenerationCall& call = *prepared.call;
-  GenerationRequest request{.output = call.output, .stream = call.stream};
-  request.requests.reserve(call.prompts.size());
-  for (size_t i = 0; i < call.prompts.size(); ++i) {
-    request.requests.push_back(call.request_of(i, context.context_limit));
-  }
-  if (const std::optional<ApiError> error = constrain(call, request.requests)) {
-    return *error;
-  }
-  const double timeout_s = call.timeout_s.value_or(context.request_timeout_s);
-  request.deadline = Clock::now() + std::chrono::duration_cast<Clock::duration>(
-                                        std::chrono::duration<double>(timeout_s));
-  request.call = prepared.call;
-  request.answer = std::move(prepared.answer);
-  return request;
-}
-
-std::optional<ApiError> Service::State::constrain(const GenerationCall& call,
-                                                  std::vector<Request>& requests) {
-  if (!call.grammar.has_value()) {
-    return std::nullopt;
-  }
-  const Result<text::Grammar> grammar = grammars->compile(*call.grammar);
-  if (!grammar.ok()) {
-    return bad_request("invalid_schema", "", grammar.message());
-  }
-  for (Request& request : requests) {
-    for (int32_t i = 0; i < request.num_choices; ++i) {
-      request.constraints.push_back(std::make_shared<GrammarConstraint>(
-          grammar.value(), call.grammar_begins_after, model.end_token_ids));
-    }
-  }
-  return std::nullopt;
-}
-
 // Why the server should get no requests; empty if it should.
 std::string Service::State::stall_reason() const {
   if (http.is_draining()) {
     return "the server is shutting down";
+  }
+  if (engine.has_failed()) {
+    return "the engine has failed";
   }
   const auto stalled = engine.stalled_for();
   if (stalled * 2 > options.watchdog_timeout) {
@@ -251,6 +152,20 @@ void Service::State::on_signal() {
 void Service::State::begin_drain() {
   drain_deadline = Clock::now() + options.shutdown_timeout;
   http.drain();
+}
+
+// What the engine made before it failed was pumped.
+void Service::State::check_failure() {
+  if (is_failure_told || !engine.has_failed()) {
+    return;
+  }
+  is_failure_told = true;
+  log(LogLevel::kError, "server", "engine_failed=\"{}\" requests={}", engine.failure(),
+      generations.num_active());
+  generations.fail_all(engine_failed_error());
+  if (options.on_failure) {
+    options.on_failure();
+  }
 }
 
 void Service::State::check_progress() {
@@ -280,6 +195,8 @@ Service::~Service() = default;
 uint16_t Service::port() const { return state_->http.port(); }
 
 void Service::run() { state_->http.run(); }
+
+std::string Service::failure() const { return state_->engine.failure(); }
 
 void Service::drain() {
   state_->http.post([this] { state_->begin_drain(); });

@@ -35,6 +35,11 @@ struct ServiceOptions {
   // Work without progress for so long: `on_stall` is called, once, on the io thread.
   std::chrono::milliseconds watchdog_timeout{60'000};
   std::function<void()> on_stall{};
+  // The engine's thread ended by an exception and all requests with an error: called once, on the
+  // io thread. The service goes on to say that it is unhealthy until it is drained.
+  std::function<void()> on_failure{};
+  std::string request_log{};  // a file: a JSON line for each request that generates
+  bool log_prompts = false;   // with the text of the prompt
   std::string version{};
   std::string server_info = "{}";  // JSON of /server_info: resolved settings without secrets
 };
@@ -53,6 +58,8 @@ class Service {
   uint16_t port() const;
   void run();
   void drain();  // from any thread
+  // Why the engine's thread ended; empty: it did not. From any thread.
+  std::string failure() const;
 
  private:
   struct State;

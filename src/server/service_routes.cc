@@ -220,10 +220,7 @@ void Service::State::add_health_routes() {
     const std::string reason = stall_reason();
     if (!reason.empty()) {
       exchange->reply(error_reply(openai_errors(),
-                                  {.status = 503,
-                                   .type = "service_unavailable",
-                                   .code = http.is_draining() ? "draining" : "unhealthy",
-                                   .message = reason},
+                                  http.is_draining() ? draining_error() : unhealthy_error(reason),
                                   exchange->request().id));
       return;
     }
@@ -244,11 +241,13 @@ void Service::State::add_health_routes() {
 }
 
 std::string Service::State::metrics_text() const {
-  return metrics.text({.engine = engine.snapshot(),
-                       .model = context.model_names.front(),
-                       .num_speculative_tokens = model.engine->max_drafts(),
-                       .is_draining = http.is_draining(),
-                       .vllm_names = options.vllm_metrics});
+  return metrics.text(
+      {.engine = engine.snapshot(),
+       .model = context.model_names.front(),
+       .num_speculative_tokens = model.engine->max_drafts(),
+       .is_draining = http.is_draining(),
+       .log_lines_dropped = request_log ? std::optional(request_log->num_dropped()) : std::nullopt,
+       .vllm_names = options.vllm_metrics});
 }
 
 // ATOM's keys beside the object that every command prints.

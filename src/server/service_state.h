@@ -1,4 +1,5 @@
-// The inside of a Service, shared by service.cc (life, admission) and service_routes.cc (routes).
+// The inside of a Service, shared by service.cc (its life), service_generate.cc (requests that
+// generate) and service_routes.cc (the table of routes).
 #pragma once
 
 #include <atomic>
@@ -15,7 +16,9 @@
 #include "server/api/generation_call.h"
 #include "server/engine_thread.h"
 #include "server/generation.h"
+#include "server/line_log.h"
 #include "server/metrics.h"
+#include "server/request_record.h"
 #include "server/router.h"
 #include "server/service.h"
 #include "server/worker.h"
@@ -31,6 +34,9 @@ struct Prepared {
   std::unique_ptr<Answer> answer{};
 };
 using Reading = std::variant<Prepared, ApiError>;
+
+ApiError draining_error();
+ApiError unhealthy_error(const std::string& reason);
 
 struct Service::State {
   State(LocalModel& given_model,
@@ -53,6 +59,8 @@ struct Service::State {
                 const std::string& id_prefix,
                 const ErrorShape& errors,
                 std::function<Reading(std::string, AnswerHead)> read);
+  std::shared_ptr<RequestRecord> keep_record(const ExchangePtr& exchange,
+                                             std::chrono::steady_clock::time_point arrival);
   // Answers with what the worker makes of the body.
   void answer_on_worker(const ExchangePtr& exchange,
                         const ErrorShape& errors,
@@ -67,6 +75,7 @@ struct Service::State {
   void on_signal();
   void begin_drain();
   void check_progress();
+  void check_failure();
 
   LocalModel& model;
   ApiContext context;
@@ -75,6 +84,7 @@ struct Service::State {
   Router router;
   Metrics metrics;
   std::optional<text::GrammarCompiler> grammars;
+  std::unique_ptr<LineLog> request_log;  // null: none
   HttpServer http;
   // The engine's thread is faster than this one at times: one pump waits, never a row of them.
   std::atomic<bool> pump_waits{false};
@@ -83,6 +93,7 @@ struct Service::State {
   int64_t start_time = std::time(nullptr);  // seconds since 1970
   int num_signals = 0;
   bool has_stalled = false;
+  bool is_failure_told = false;
   std::chrono::steady_clock::time_point drain_deadline =
       std::chrono::steady_clock::time_point::max();
   Worker worker;  // last: its tasks use the others

@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/error.h"
 #include "support/engine_fixture.h"
 
 namespace talon::server {
@@ -106,6 +107,31 @@ TEST_F(EngineThreadTest, AFullQueueOfTasksIsAnAnswer) {
   EXPECT_FALSE(thread.post([](Engine&) {}));
   EXPECT_GT(thread.stalled_for().count(), 0);
   gate.set_value();
+}
+
+TEST_F(EngineThreadTest, AnExceptionEndsTheThreadWithItsReason) {
+  const std::unique_ptr<Engine> engine = build(config(3));
+  engine->observe([](const StepPlan&, const StepResult&) {
+    throw Error(ErrorCode::kUnavailable, "the device is lost");
+  });
+  std::promise<void> told;
+  bool is_told = false;
+  std::optional<EngineThread> thread;
+  std::atomic<bool> is_ready = false;
+  thread.emplace(*engine, 64, [&] {
+    if (is_ready && thread->has_failed() && !is_told) {
+      is_told = true;
+      told.set_value();
+    }
+  });
+  is_ready = true;
+
+  (void)submit(*thread, request(1, 40));
+  told.get_future().wait();
+
+  EXPECT_EQ(thread->failure(), "the device is lost");
+  EXPECT_FALSE(thread->post([](Engine&) {}));
+  EXPECT_EQ(thread->stalled_for().count(), 0);
 }
 
 TEST_F(EngineThreadTest, EndsWithRequestsInFlight) {

@@ -67,6 +67,7 @@ class GenerationTest : public testing::Test {
     });
     options_.stall_timeout = std::chrono::milliseconds(1);
     options_.stream_buffer_bytes = 100;
+    options_.queue_timeout = std::chrono::minutes(5);
     generations_ = std::make_unique<Generations>(
         *model_.tokenizer, *engine_, metrics_, options_,
         [this](std::function<void()> task) { EXPECT_TRUE(tasks_.try_push(std::move(task))); });
@@ -91,6 +92,7 @@ class GenerationTest : public testing::Test {
                                 .ignore_eos = true,
                                 .num_choices = num_choices});
     request.stream = stream;
+    request.arrival = Clock::now();
     request.deadline = Clock::now() + std::chrono::minutes(10);
     auto answer = std::make_unique<CountingAnswer>();
     answer->stop_after_ = stop_after;
@@ -221,6 +223,28 @@ TEST_F(GenerationTest, WhatTheEngineRefusesIsAnswered) {
   EXPECT_EQ(refused->status(), 429);
   EXPECT_THAT(refused->take(), HasSubstr("queue_full"));
   for (const std::shared_ptr<Exchange>& exchange : kept) {
+    exchange->client_left();
+  }
+}
+
+TEST_F(GenerationTest, OnlyAWaitBeforeAdmissionIsTooLong) {
+  take_turns();
+  std::vector<std::shared_ptr<Exchange>> running;
+  for (int32_t i = 1; i <= 2; ++i) {
+    running.push_back(start(900, false));
+    pump_until([&] { return engine_->snapshot().num_running == i; });
+  }
+  const std::shared_ptr<Exchange> waiting = start(10, false);
+
+  generations_->tick(Clock::now() + std::chrono::minutes(4));
+  EXPECT_FALSE(waiting->is_over());
+  generations_->tick(Clock::now() + std::chrono::minutes(6));
+
+  EXPECT_EQ(waiting->status(), 503);
+  EXPECT_THAT(waiting->take(), HasSubstr("queue_timeout"));
+  EXPECT_THAT(waiting->head().headers, testing::Contains(testing::Pair("retry-after", "1")));
+  for (const std::shared_ptr<Exchange>& exchange : running) {
+    EXPECT_FALSE(exchange->is_over());
     exchange->client_left();
   }
 }

@@ -36,8 +36,11 @@ TEST(MetricsTest, CountsRequestsTokensAndDrafts) {
   spec.drafted = 12;
   spec.accepted = 9;
   spec.accepted_histogram = {1, 0, 0, 3};
-  metrics.observe_request({.prompt_tokens = 10, .completion_tokens = 13, .cached_tokens = 2}, 0.5,
-                          spec, {FinishReason::kStop, FinishReason::kLength});
+  metrics.observe_request(
+      {.total_s = 0.5,
+       .usage = {.prompt_tokens = 10, .completion_tokens = 13, .cached_tokens = 2},
+       .finish = {FinishReason::kStop, FinishReason::kLength},
+       .spec = spec});
   metrics.count_answer("/v1/completions", 200);
   metrics.count_answer("/v1/completions", 200);
   metrics.count_cancelled();
@@ -45,7 +48,8 @@ TEST(MetricsTest, CountsRequestsTokensAndDrafts) {
   const std::string text = metrics.text(
       {.engine = {.num_running = 3, .num_pages = 8, .num_free_pages = 4, .num_cached_pages = 2},
        .model = "a\"b",
-       .num_speculative_tokens = 3});
+       .num_speculative_tokens = 3,
+       .log_lines_dropped = 5});
 
   for (const char* line :
        {"talon:requests_running{model=\"a\\\"b\"} 3\n", "talon:kv_pages_used{model=\"a\\\"b\"} 2\n",
@@ -55,6 +59,7 @@ TEST(MetricsTest, CountsRequestsTokensAndDrafts) {
         "talon:requests_finished_total{model=\"a\\\"b\",reason=\"stop\"} 1\n",
         "talon:requests_finished_total{model=\"a\\\"b\",reason=\"cancelled\"} 1\n",
         "talon:http_responses_total{model=\"a\\\"b\",route=\"/v1/completions\",code=\"200\"} 2\n",
+        "talon:request_log_lines_dropped_total{model=\"a\\\"b\"} 5\n",
         "talon:spec_accepted_tokens_total{model=\"a\\\"b\"} 9\n",
         "talon:spec_steps_total{model=\"a\\\"b\",accepted=\"3\"} 3\n"}) {
     EXPECT_THAT(text, HasSubstr(line));

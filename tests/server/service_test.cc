@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <future>
 #include <memory>
@@ -13,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/error.h"
 #include "base/json.h"
 #include "support/http_client.h"
 #include "support/running_service.h"
@@ -177,6 +179,46 @@ TEST(ServiceTest, AnswersCanBeConstrained) {
   }
   EXPECT_EQ(bad.status, 400);
   EXPECT_THAT(bad.body, HasSubstr("invalid_schema"));
+}
+
+TEST(ServiceTest, AnEngineThatFailsEndsEveryRequestWithTheReason) {
+  std::atomic<bool> fails = false;
+  std::atomic<int> num_told = 0;
+  ServiceOptions options;
+  options.on_failure = [&] { ++num_told; };
+  RunningService service(options, 64, [&](Engine& engine) {
+    engine.observe([&](const StepPlan&, const StepResult&) {
+      if (fails) {
+        throw Error(ErrorCode::kUnavailable, "the device is lost");
+      }
+    });
+  });
+  const std::string body = R"(,"max_tokens":1900,"ignore_eos":true)";
+  HttpClient streamed(service.port());
+  streamed.send_request("POST", "/v1/completions", completion(body + R"(,"stream":true)"));
+  ASSERT_TRUE(streamed.read_head().has_value());
+  HttpClient whole(service.port());
+  whole.send_request("POST", "/v1/completions", completion(body));
+
+  fails = true;
+
+  std::string stream;
+  for (std::string bytes = streamed.read_some(); !bytes.empty(); bytes = streamed.read_some()) {
+    stream += bytes;
+  }
+  EXPECT_THAT(stream, HasSubstr(R"("code":"internal")"));
+  EXPECT_THAT(stream, Not(HasSubstr("[DONE]")));
+  const std::optional<HttpAnswer> answer = whole.read_answer();
+  ASSERT_TRUE(answer.has_value());
+  EXPECT_GE(answer->status, 500) << answer->body;
+  const HttpAnswer health = http_get(service.port(), "/health");
+  EXPECT_EQ(health.status, 503);
+  EXPECT_THAT(health.body, HasSubstr("unhealthy"));
+  EXPECT_EQ(http_get(service.port(), "/health/live").status, 200);
+  const HttpAnswer later = http_post(service.port(), "/v1/completions", completion(""));
+  EXPECT_EQ(later.status, 503);
+  EXPECT_EQ((*service).failure(), "the device is lost");
+  EXPECT_EQ(num_told, 1);
 }
 
 TEST(ServiceTest, DrainingFinishesStreamsAndRefusesOthers) {

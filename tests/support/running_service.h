@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <thread>
@@ -25,8 +26,14 @@ inline LocalModel open_embedded_pair(int32_t max_queue_len = 64) {
 
 class RunningService {
  public:
-  explicit RunningService(server::ServiceOptions options = {}, int32_t max_queue_len = 64)
+  // `prepare` sees the engine before it is served.
+  explicit RunningService(server::ServiceOptions options = {},
+                          int32_t max_queue_len = 64,
+                          const std::function<void(Engine&)>& prepare = nullptr)
       : model_(open_embedded_pair(max_queue_len)) {
+    if (prepare) {
+      prepare(*model_.engine);
+    }
     server::ApiContext context;
     context.model_names = {"tiny", "models/talon-tiny"};
     context.tokenizer = model_.tokenizer.get();
