@@ -1,38 +1,44 @@
 // The program: reads the command line and the environment, runs one subcommand, turns errors into
 // one line and an exit code (2: a wrong flag, 1: anything else).
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "arguments.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "commands.h"
 #include "core/backend.h"
 #include "core/cuda/device.h"
+#include "serve_settings.h"
 
 namespace {
 
-// Flags may be written with - or _ between words.
-std::vector<std::string> normalised_arguments(int argc, char** argv) {
-  std::vector<std::string> arguments;
-  for (int i = argc - 1; i > 0; --i) {  // CLI11 takes them last first
-    std::string argument = argv[i];
-    if (argument.starts_with("--")) {
-      const auto end = argument.begin() +
-                       static_cast<std::ptrdiff_t>(std::min(argument.find('='), argument.size()));
-      std::replace(argument.begin(), end, '_', '-');
-    }
-    arguments.push_back(std::move(argument));
+// The arguments of `serve` beside what a file sets, and without what has no effect here.
+std::vector<std::string> serve_arguments(const CLI::App& app, std::vector<std::string> arguments) {
+  for (const std::string& flag : talon::take_out(arguments, "--uvicorn-")) {
+    talon::log(talon::LogLevel::kWarn, "serve", "text=\"{} has no effect\"", flag);
   }
-  return arguments;
+  return talon::with_config(*app.get_subcommand("serve"), std::move(arguments));
+}
+
+// Every fault of a command line that does not parse.
+std::string faults_of(const std::vector<std::string>& arguments, const CLI::ParseError& error) {
+  if (arguments.empty() || arguments.front() != "serve") {
+    return error.what();
+  }
+  const std::vector<std::string> faults =
+      talon::serve_faults(std::vector<std::string>(arguments.begin() + 1, arguments.end()));
+  return faults.empty() ? error.what() : fmt::format("{}", fmt::join(faults, "; "));
 }
 
 // TALON_LOG = debug, info, warn (default), error or off.
@@ -63,14 +69,19 @@ int run(int argc, char** argv) {
   talon::register_bench(app);
   talon::register_inspect(app);
   talon::register_serve(app);
+  std::vector<std::string> arguments =
+      talon::normalised(std::vector<std::string>(argv + 1, argv + argc));
   try {
-    app.parse(normalised_arguments(argc, argv));
+    if (!arguments.empty() && arguments.front() == "serve") {
+      arguments = serve_arguments(app, std::move(arguments));
+    }
+    talon::parse_arguments(app, arguments);
     return 0;
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) {
       return app.exit(error);  // --help
     }
-    fmt::print(stderr, "talon: {}\n", error.what());
+    fmt::print(stderr, "talon: {}\n", faults_of(arguments, error));
     return 2;
   } catch (const talon::Error& error) {
     fmt::print(stderr, "talon: {}\n", error.what());

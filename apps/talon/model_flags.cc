@@ -32,7 +32,8 @@ bool wants_drafter(const ModelFlags& flags, bool has_drafter) {
 
 void add_scheduler_flags(CLI::App& app, ModelFlags& flags) {
   EngineConfig& engine = flags.engine;
-  app.add_option("--max-num-seqs", engine.max_num_seqs, "running sequences, 1..1024")
+  app.add_option("--max-num-seqs,--max-running-requests", engine.max_num_seqs,
+                 "running sequences, 1..1024")
       ->capture_default_str();
   app.add_option("--max-num-batched-tokens", engine.max_num_batched_tokens, "rows a step")
       ->capture_default_str();
@@ -49,7 +50,7 @@ void add_scheduler_flags(CLI::App& app, ModelFlags& flags) {
       "--async-scheduling,!--no-async-scheduling",
       [&engine](int64_t count) { engine.async_scheduling = count > 0; },
       "plan a step while the one before runs; default: on a GPU");
-  app.add_option("--max-queue-len", engine.max_queue_len, "waiting requests")
+  app.add_option("--max-queue-len,--max-queued-requests", engine.max_queue_len, "waiting requests")
       ->capture_default_str();
 }
 
@@ -140,7 +141,8 @@ void add_model_flags(CLI::App& app, ModelFlags& flags) {
       ->capture_default_str();
   add_scheduler_flags(app, flags);
   add_speculation_flags(app, flags);
-  app.add_option("--kv-cache-bytes", engine.kv_cache_bytes, "cap of the KV pool")
+  app.add_option("--kv-cache-bytes,--kv-cache-memory-bytes", engine.kv_cache_bytes,
+                 "cap of the KV pool")
       ->capture_default_str();
   app.add_option("--threads", engine.num_threads, "of the CPU pool; 0: all processors")
       ->capture_default_str();

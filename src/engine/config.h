@@ -33,6 +33,7 @@ enum class SpecPolicyKind : uint8_t {
 
 struct EngineConfig {
   std::filesystem::path model_dir;               // a Hugging Face checkpoint folder
+  std::filesystem::path tokenizer_dir;           // tokenizer and template; empty: model_dir
   std::filesystem::path draft_model_dir;         // an EAGLE-3 head; empty: no drafter at all
   int32_t num_speculative_tokens = 3;            // K, 0..7; 0 with a drafter still extends it
   ActivationType dtype = ActivationType::kBf16;  // activations and KV
@@ -59,6 +60,10 @@ struct EngineConfig {
   std::optional<CpuPath> cpu_path;               // none: the best this processor runs
   bool strict_config = false;                    // an unknown config key is an error, not a warning
   std::string trace_file;                        // plans and results as JSON lines; empty: none
+
+  const std::filesystem::path& text_dir() const {
+    return tokenizer_dir.empty() ? model_dir : tokenizer_dir;
+  }
 };
 
 // Every fault at once, each naming its field; empty if the settings are usable.

@@ -90,7 +90,7 @@ void trace_steps(Engine& engine, const std::string& file) {
 
 LocalModel open_local_model(const EngineConfig& config) {
   LocalModel model;
-  model.tokenizer = std::make_unique<text::Tokenizer>(text::Tokenizer::load(config.model_dir));
+  model.tokenizer = std::make_unique<text::Tokenizer>(text::Tokenizer::load(config.text_dir()));
   const TokenFacts facts = token_facts(*model.tokenizer, config.model_dir);
   model.engine = build_engine(config, facts);
   model.end_token_ids = facts.end_token_ids;

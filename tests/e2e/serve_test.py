@@ -221,6 +221,41 @@ class ServeLifeTest(unittest.TestCase):
             self.assertEqual(len(done.stderr.strip().splitlines()), 1, done.stderr)
         taken.close()
 
+    def test_every_fault_of_a_command_line_is_told(self) -> None:
+        done = subprocess.run(
+            [PROGRAM, "serve", "--queue_timeout", "-1", "--no-such-flag", "--method", "mtp", "-tp", "4",
+             "--request-log", "/none/log", "--config-typo=1"],
+            capture_output=True, text=True, timeout=60, check=False)
+
+        self.assertEqual(done.returncode, 2)
+        self.assertEqual(len(done.stderr.strip().splitlines()), 1, done.stderr)
+        for part in ("--queue-timeout", "--no-such-flag", "mtp", "--tensor-parallel-size 4",
+                     "/none/log", "--config-typo"):
+            self.assertIn(part, done.stderr)
+
+    def test_a_file_of_settings_and_a_request_log(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            settings = os.path.join(folder, "flags.json")
+            log = os.path.join(folder, "requests")
+            with open(settings, "w", encoding="utf-8") as file:
+                json.dump({"served_model_name": ["mine"], "ui": False, "max_n": 3,
+                           "request-log": log}, file)
+            server = Server("--config", settings, "--max-n", "2", "--uvicorn-log-level", "info")
+            try:
+                self.assertEqual(server.call("GET", "/")[0], 404)
+                answer = server.complete(model="mine", max_tokens=4, n=2)
+                self.assertEqual(answer["model"], "mine")
+                status, text = server.call("POST", "/v1/completions", {"prompt": "a", "n": 3})
+                self.assertEqual(status, 400, text)
+                self.assertIn("--uvicorn-log-level", server.log())
+            finally:
+                server.stop()
+            with open(log, encoding="utf-8") as file:
+                lines = [json.loads(line) for line in file]
+            self.assertEqual([line["status"] for line in lines], [200, 400])
+            self.assertEqual(lines[0]["completion_tokens"], 8)
+            self.assertNotIn(QUESTION, json.dumps(lines))
+
 
 if __name__ == "__main__":
     unittest.main()
