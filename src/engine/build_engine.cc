@@ -90,9 +90,22 @@ void check_end_tokens(const TokenFacts& tokens, int32_t vocab_size) {
   }
 }
 
-}  // namespace
+// The facts of the tokenizer against the model's vocabulary.
+std::vector<uint8_t> allowed_ids(const EngineConfig& config,
+                                 const TokenFacts& tokens,
+                                 int32_t vocab_size) {
+  if (std::ssize(tokens.allowed) > vocab_size) {
+    throw Error(ErrorCode::kCorruptFile,
+                fmt::format("{}: tokenizer.json has ids up to {}, vocab_size is {}",
+                            config.model_dir.string(), tokens.allowed.size() - 1, vocab_size));
+  }
+  check_end_tokens(tokens, vocab_size);
+  std::vector<uint8_t> allowed = tokens.allowed;
+  allowed.resize(static_cast<size_t>(vocab_size), 0);
+  return allowed;
+}
 
-std::unique_ptr<Engine> build_engine(const EngineConfig& config, const TokenFacts& tokens) {
+RunnerParts load_parts(const EngineConfig& config, const TokenFacts& tokens) {
   RunnerParts parts;
   const std::optional<Device> gpu = choose_gpu(config.device);
   parts.executor = make_executor(config, gpu);
@@ -104,15 +117,7 @@ std::unique_ptr<Engine> build_engine(const EngineConfig& config, const TokenFact
   parts.model =
       load_model(config.model_dir,
                  {.type = config.dtype, .strict_config = config.strict_config, .uploader = to});
-  const int32_t vocab_size = parts.model->limits().vocab_size;
-  if (std::ssize(tokens.allowed) > vocab_size) {
-    throw Error(ErrorCode::kCorruptFile,
-                fmt::format("{}: tokenizer.json has ids up to {}, vocab_size is {}",
-                            config.model_dir.string(), tokens.allowed.size() - 1, vocab_size));
-  }
-  check_end_tokens(tokens, vocab_size);
-  parts.allowed = tokens.allowed;
-  parts.allowed.resize(static_cast<size_t>(vocab_size), 0);
+  parts.allowed = allowed_ids(config, tokens, parts.model->limits().vocab_size);
   if (!config.draft_model_dir.empty()) {
     parts.drafter = load_drafter(config.draft_model_dir, *parts.model,
                                  {.type = config.dtype,
@@ -122,8 +127,23 @@ std::unique_ptr<Engine> build_engine(const EngineConfig& config, const TokenFact
   }
   if (to != nullptr) {
     to->finish();
-    uploader.reset();
   }
+  return parts;
+}
+
+}  // namespace
+
+std::unique_ptr<Engine> build_engine(const EngineConfig& config, const TokenFacts& tokens) {
+  return build_engine(config, tokens, load_parts(config, tokens));
+}
+
+std::unique_ptr<Engine> build_engine(const EngineConfig& config,
+                                     const TokenFacts& tokens,
+                                     RunnerParts parts) {
+  const int32_t vocab_size = parts.model->limits().vocab_size;
+  parts.allowed = allowed_ids(config, tokens, vocab_size);
+  const Device device = parts.executor->stream().device();
+  const auto gpu = device == kCpuDevice ? std::nullopt : std::optional(device);
   const int32_t max_drafts = parts.drafter == nullptr ? 0 : config.num_speculative_tokens;
   StepSizes sizes{.max_rows = config.max_num_batched_tokens,
                   .max_sequences = config.max_num_seqs,

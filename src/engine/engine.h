@@ -94,4 +94,10 @@ struct TokenFacts {
 // Loads model and drafter and sizes the KV pool. Throws Error with one line a fault.
 std::unique_ptr<Engine> build_engine(const EngineConfig& config, const TokenFacts& tokens);
 
+// The same on an executor, a model and a drafter that are there; of `parts`, `allowed` is filled
+// here. Settings of loading do not matter.
+std::unique_ptr<Engine> build_engine(const EngineConfig& config,
+                                     const TokenFacts& tokens,
+                                     RunnerParts parts);
+
 }  // namespace talon

@@ -169,7 +169,7 @@ std::optional<ApiError> Service::State::constrain(const GenerationCall& call,
   for (Request& request : requests) {
     for (int32_t i = 0; i < request.num_choices; ++i) {
       request.constraints.push_back(std::make_shared<GrammarConstraint>(
-          grammar.value(), call.grammar_begins_after, model.end_token_ids));
+          grammar.value(), call.reasoning_before, model.end_token_ids));
     }
   }
   return std::nullopt;

@@ -25,12 +25,28 @@ using text::GrammarSource;
 
 constexpr int32_t kNumLogits = 4096;
 const TokenId kEnd(4058);
-const TokenId kEndOfReasoning(4073);
+const TokenId kOpen(4072);
+const TokenId kClose(4073);
+const GrammarSource kYes = {.kind = GrammarKind::kChoice, .choices = {"yes"}};
 constexpr const char* kSchema =
     R"({"type":"object","properties":{"name":{"type":"string","maxLength":20},
         "count":{"type":"integer","minimum":0,"maximum":99},
         "kind":{"enum":["fruit","tool"]}},
         "required":["name","count","kind"],"additionalProperties":false})";
+
+// A constraint on its own, without an engine.
+struct Walk {
+  Walk(const Grammar& grammar, const ReasoningBefore& reasoning)
+      : constraint(grammar, reasoning, std::span(&kEnd, 1)) {}
+
+  bool may_come(TokenId id) {
+    std::vector<uint32_t> mask((kNumLogits + 31) / 32);
+    constraint.fill_mask(mask);
+    return ((mask[static_cast<size_t>(id.value) / 32] >> (id.value % 32)) & 1) != 0;
+  }
+
+  GrammarConstraint constraint;
+};
 
 class GrammarConstraintTest : public testing::Test {
  protected:
@@ -135,33 +151,63 @@ TEST_F(GrammarConstraintTest, AnswersFitTheirSchemaAndAreTheSameForEveryK) {
 
 TEST_F(GrammarConstraintTest, ReasoningIsFreeUntilItsEnd) {
   LocalModel model = open(0);
-  GrammarConstraint after(compile(model, {.kind = GrammarKind::kChoice, .choices = {"yes"}}),
-                          kEndOfReasoning, std::span(&kEnd, 1));
+  Walk walk(compile(model, kYes), {.open = kOpen, .close = kClose, .is_open = true});
   const std::vector<TokenId> thought = model.tokenizer->encode("hm");
   const TokenId yes = model.tokenizer->encode("yes").front();
-  const auto may_come = [&after](TokenId id) {
-    std::vector<uint32_t> mask((kNumLogits + 31) / 32);
-    after.fill_mask(mask);
-    return ((mask[static_cast<size_t>(id.value) / 32] >> (id.value % 32)) & 1) != 0;
-  };
 
-  EXPECT_TRUE(may_come(thought.front()));
-  EXPECT_FALSE(may_come(kEnd));
-  EXPECT_FALSE(after.accept(kEnd));
+  EXPECT_TRUE(walk.may_come(thought.front()));
+  EXPECT_FALSE(walk.may_come(kEnd));
+  EXPECT_FALSE(walk.constraint.accept(kEnd));
   for (const TokenId id : thought) {
-    EXPECT_TRUE(after.accept(id));
+    EXPECT_TRUE(walk.constraint.accept(id));
   }
-  EXPECT_TRUE(after.accept(kEndOfReasoning));
-  EXPECT_FALSE(may_come(thought.front()));
-  EXPECT_TRUE(after.accept(yes));
+  EXPECT_TRUE(walk.constraint.accept(kClose));
+  EXPECT_FALSE(walk.may_come(thought.front()));
+  EXPECT_TRUE(walk.constraint.accept(yes));
 
-  after.rollback(1);
-  EXPECT_TRUE(may_come(yes));
-  EXPECT_TRUE(after.accept(yes));
-  after.rollback(2);  // back into the reasoning
-  EXPECT_TRUE(may_come(thought.front()));
-  EXPECT_TRUE(after.accept(kEndOfReasoning));
-  EXPECT_TRUE(after.accept(yes));
+  walk.constraint.rollback(1);
+  EXPECT_TRUE(walk.may_come(yes));
+  EXPECT_TRUE(walk.constraint.accept(yes));
+  walk.constraint.rollback(2);  // back into the reasoning
+  EXPECT_TRUE(walk.may_come(thought.front()));
+  EXPECT_TRUE(walk.constraint.accept(kClose));
+  EXPECT_TRUE(walk.constraint.accept(yes));
+}
+
+TEST_F(GrammarConstraintTest, TheModelMayReasonFirst) {
+  LocalModel model = open(0);
+  Walk walk(compile(model, kYes), {.open = kOpen, .close = kClose, .is_open = false});
+  const TokenId thought = model.tokenizer->encode("hm").front();
+  const TokenId yes = model.tokenizer->encode("yes").front();
+
+  for (int round = 0; round < 2; ++round) {
+    // It reasons.
+    EXPECT_TRUE(walk.may_come(kOpen));
+    EXPECT_TRUE(walk.may_come(kClose));
+    EXPECT_TRUE(walk.may_come(yes));
+    EXPECT_FALSE(walk.may_come(thought));
+    EXPECT_TRUE(walk.constraint.accept(kOpen));
+    EXPECT_TRUE(walk.may_come(thought));
+    EXPECT_TRUE(walk.constraint.accept(thought));
+    EXPECT_TRUE(walk.constraint.accept(kClose));
+    EXPECT_FALSE(walk.may_come(thought));
+    EXPECT_FALSE(walk.may_come(kOpen));
+    EXPECT_TRUE(walk.constraint.accept(yes));
+    walk.constraint.rollback(4);
+
+    // It says that it does not.
+    EXPECT_TRUE(walk.constraint.accept(kClose));
+    EXPECT_FALSE(walk.may_come(kOpen));
+    EXPECT_FALSE(walk.may_come(kClose));
+    EXPECT_TRUE(walk.constraint.accept(yes));
+    walk.constraint.rollback(2);
+
+    // It answers at once.
+    EXPECT_TRUE(walk.constraint.accept(yes));
+    EXPECT_FALSE(walk.may_come(kOpen));
+    EXPECT_TRUE(walk.may_come(kEnd));
+    walk.constraint.rollback(1);
+  }
 }
 
 }  // namespace

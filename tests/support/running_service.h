@@ -1,5 +1,5 @@
-// A server of the embedded pair on a free port, on a thread of its own, until the end of the test.
-// Header-only.
+// A server on a free port, on a thread of its own, until the end of the test: of the embedded pair,
+// or of any other model with its tokenizer and template. Header-only.
 #pragma once
 
 #include <cstdint>
@@ -7,8 +7,10 @@
 #include <memory>
 #include <optional>
 #include <thread>
+#include <utility>
 
 #include "server/service.h"
+#include "stream/chat_tokens.h"
 #include "stream/local_model.h"
 #include "text/chat_template.h"
 
@@ -30,16 +32,18 @@ class RunningService {
   explicit RunningService(server::ServiceOptions options = {},
                           int32_t max_queue_len = 64,
                           const std::function<void(Engine&)>& prepare = nullptr)
-      : model_(open_embedded_pair(max_queue_len)) {
-    if (prepare) {
-      prepare(*model_.engine);
-    }
+      : RunningService(prepared(open_embedded_pair(max_queue_len), prepare), std::move(options)) {}
+
+  explicit RunningService(LocalModel model, server::ServiceOptions options = {})
+      : model_(std::move(model)) {
     server::ApiContext context;
     context.model_names = {"tiny", "models/talon-tiny"};
     context.tokenizer = model_.tokenizer.get();
     context.chat_template = &template_;
     context.vocab_size = model_.engine->runner().model().limits().vocab_size;
     context.context_limit = model_.engine->context_limit();
+    context.reasoning = find_reasoning_tags(*model_.tokenizer);
+    context.tool_tokens = find_tool_tokens(*model_.tokenizer);
     server::HttpServerOptions http;
     http.host = "127.0.0.1";
     http.port = 0;
@@ -53,6 +57,13 @@ class RunningService {
   server::Service& operator*() { return *service_; }
 
  private:
+  static LocalModel prepared(LocalModel model, const std::function<void(Engine&)>& prepare) {
+    if (prepare) {
+      prepare(*model.engine);
+    }
+    return model;
+  }
+
   LocalModel model_;
   text::ChatTemplate template_ = text::ChatTemplate::load("models/talon-tiny");
   std::unique_ptr<server::Service> service_;

@@ -10,6 +10,8 @@
 namespace talon::server {
 namespace {
 
+using Start = text::ReasoningParser::Start;
+
 void join_grammars(Fields& fields, const ChatTools& tools, GenerationCall& generation) {
   if (tools.may_call() && generation.grammar.has_value()) {
     // The grammar of an answer has no room for the tokens of a call.
@@ -37,8 +39,10 @@ void set_up_answer(Fields& fields,
   call.reasoning_start = start;
   call.reasoning_field = context.reasoning_field;
   join_grammars(fields, tools, call.generation);
-  if (call.generation.grammar.has_value() && start == text::ReasoningParser::Start::kReasoning) {
-    call.generation.grammar_begins_after = context.reasoning->close;
+  if (call.generation.grammar.has_value() && start != Start::kAnswer) {
+    call.generation.reasoning_before = {.open = context.reasoning->open,
+                                        .close = context.reasoning->close,
+                                        .is_open = start == Start::kReasoning};
   }
   if (tools.list.is_null()) {
     return;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/request.h"
+#include "stream/grammar_constraint.h"
 #include "stream/output_processor.h"
 #include "text/grammar.h"
 
@@ -20,8 +21,8 @@ struct GenerationCall {
   OutputSettings output{};
   // To be compiled, with one constraint a choice of every prompt.
   std::optional<text::GrammarSource> grammar{};
-  // The grammar begins after this token, which ends the reasoning; else at once.
-  std::optional<TokenId> grammar_begins_after{};
+  // The grammar begins after reasoning; else at once.
+  std::optional<ReasoningBefore> reasoning_before{};
 
   std::string model{};  // the name that answers carry
   bool stream = false;

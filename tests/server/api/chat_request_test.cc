@@ -4,9 +4,11 @@
 // Covers: server/api/chat_prompt server/api/chat_setup
 #include "server/api/chat_request.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -134,15 +136,23 @@ TEST(ChatRequestTest, RequiredAndNamedChoicesForceAGrammar) {
 
     ASSERT_TRUE(call.generation.grammar.has_value()) << choice;
     EXPECT_EQ(call.generation.grammar->kind, text::GrammarKind::kTags);
-    EXPECT_FALSE(call.generation.grammar_begins_after.has_value());
   }
 }
 
-TEST(ChatRequestTest, AGrammarBeginsAfterTheReasoning) {
-  const ChatCall call =
-      accept(with(R"("response_format": {"type": "json_object"}, "reasoning_effort": "high")"));
+TEST(ChatRequestTest, AGrammarBeginsAfterTheReasoningThatThePromptOrTheModelBegins) {
+  const auto before = [](const char* effort) {
+    const std::string fields = fmt::format(
+        R"("response_format": {{"type": "json_object"}}, "reasoning_effort": "{}")", effort);
+    return accept(with(fields)).generation.reasoning_before;
+  };
+  ReasoningBefore expected = {.open = *api_tokenizer().token_id("<mm:think>"),
+                              .close = *api_tokenizer().token_id("</mm:think>"),
+                              .is_open = true};
 
-  EXPECT_EQ(call.generation.grammar_begins_after, *api_tokenizer().token_id("</mm:think>"));
+  EXPECT_EQ(before("high"), expected);
+  expected.is_open = false;
+  EXPECT_EQ(before("low"), expected);
+  EXPECT_EQ(before("none"), std::nullopt);
 }
 
 TEST(ChatRequestTest, LogprobsCountTheLikeliest) {
