@@ -18,8 +18,8 @@ namespace {
 // Builds the chat request. What is copied unread is checked there.
 class Translator {
  public:
-  Translator(const Json& body, std::optional<ApiError>& fault)
-      : fields_(body, "", fault), fault_(fault) {}
+  Translator(const Json& body, std::optional<ApiError>& fault, bool is_strict)
+      : fields_(body, "", fault, is_strict) {}
 
   Json translate() {
     copy("model", "model");
@@ -29,7 +29,11 @@ class Translator {
       copy(name, name);
     }
     if (const Json* thinking = fields_.find_object("thinking")) {
-      out_["thinking"] = {{"type", thinking->value("type", Json(nullptr))}};
+      Fields inner = fields_.inner(*thinking, "thinking");
+      const Json* type = inner.find("type");
+      out_["thinking"] = {{"type", type == nullptr ? Json() : *type}};
+      inner.ignore({"budget_tokens", "display"});
+      inner.close();
     }
     out_["messages"] = Json::array();
     if (const Json* system = fields_.find("system")) {
@@ -38,6 +42,8 @@ class Translator {
     add_messages();
     add_tools();
     add_choice();
+    fields_.ignore({"metadata", "service_tier", "cache_control"});
+    fields_.close();
     return std::move(out_);
   }
 
@@ -65,7 +71,7 @@ class Translator {
         fields_.fail_at("invalid_type", path, path + " must be an object");
         return;
       }
-      Fields inner(message, path, fault_);
+      Fields inner = fields_.inner(message, path);
       std::string role;
       inner.read("role", role);
       const Json* content = inner.find("content");
@@ -78,6 +84,7 @@ class Translator {
       } else {
         inner.fail("invalid_value", "role", path + ".role is none of user, assistant");
       }
+      inner.close();
     }
   }
 
@@ -94,10 +101,12 @@ class Translator {
         fields_.fail_at("invalid_type", at, at + " must be an object");
         return;
       }
-      Fields block(content[i], at, fault_);
+      Fields block = fields_.inner(content[i], at);
       std::string type;
       block.read("type", type);
       visit(block, type);
+      block.ignore({"cache_control", "citations", "is_error", "signature"});
+      block.close();
     }
   }
 
@@ -210,7 +219,7 @@ class Translator {
         fields_.fail_at("invalid_type", path, path + " must be an object");
         return;
       }
-      Fields tool((*tools)[i], path, fault_);
+      Fields tool = fields_.inner((*tools)[i], path);
       Json function = Json::object();
       for (const auto& [name, as] : {std::pair{"name", "name"},
                                      {"description", "description"},
@@ -225,6 +234,8 @@ class Translator {
       if (type != "custom") {
         tool.fail("unsupported_parameter", "type", "nothing here runs tools of the provider");
       }
+      tool.ignore({"cache_control"});
+      tool.close();
       list.push_back({{"type", "function"}, {"function", std::move(function)}});
     }
     out_["tools"] = std::move(list);
@@ -235,7 +246,7 @@ class Translator {
     if (choice == nullptr) {
       return;
     }
-    Fields inner(*choice, "tool_choice", fault_);
+    Fields inner = fields_.inner(*choice, "tool_choice");
     std::string type;
     inner.read("type", type);
     if (type == "auto" || type == "none") {
@@ -251,11 +262,11 @@ class Translator {
     }
     bool is_single = false;
     inner.read("disable_parallel_tool_use", is_single);
+    inner.close();
     out_["parallel_tool_calls"] = !is_single;
   }
 
   Fields fields_;
-  std::optional<ApiError>& fault_;
   Json out_ = Json::object();
 };
 
@@ -268,7 +279,7 @@ std::variant<ChatCall, ApiError> parse(std::string_view body,
   if (!json.has_value()) {
     return *std::move(fault);
   }
-  const Json chat = Translator(*json, fault).translate();
+  const Json chat = Translator(*json, fault, context.strict_fields).translate();
   if (!fault.has_value() && needs_limit && !chat.contains("max_tokens")) {
     fault = bad_request("missing_field", "max_tokens", "max_tokens is needed");
   }

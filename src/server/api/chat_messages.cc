@@ -10,7 +10,6 @@
 
 #include "base/printable.h"
 #include "base/result.h"
-#include "server/api/fields.h"
 
 namespace talon::server {
 namespace {
@@ -20,12 +19,12 @@ constexpr std::array<std::string_view, 6> kRoles = {"root", "system",    "develo
 // Arguments stand six levels deep in a body, which may have 64.
 constexpr int kMaxArgumentDepth = 32;
 
-std::string read_part(const Json& part, const std::string& path, std::optional<ApiError>& fault) {
+std::string read_part(Fields& parent, const Json& part, const std::string& path) {
   if (!part.is_object()) {
-    fault = bad_request("invalid_type", path, path + " must be an object with a type");
+    parent.fail_at("invalid_type", path, path + " must be an object with a type");
     return {};
   }
-  Fields fields(part, path, fault);
+  Fields fields = parent.inner(part, path);
   std::string type;
   fields.read("type", type);
   if (type == "text") {
@@ -34,6 +33,7 @@ std::string read_part(const Json& part, const std::string& path, std::optional<A
     if (fields.find("text") == nullptr) {
       fields.fail("missing_field", "text", path + ".text is needed");
     }
+    fields.close();
     return text;
   }
   const bool is_media = type.starts_with("image") || type.starts_with("input_") ||
@@ -54,11 +54,11 @@ std::string read_part(const Json& part, const std::string& path, std::optional<A
 
 class MessageReader {
  public:
-  explicit MessageReader(std::optional<ApiError>& fault) : fault_(fault) {}
+  explicit MessageReader(Fields& body) : body_(body) {}
 
   Json read(const Json& messages) {
     Json out = Json::array();
-    for (size_t i = 0; i < messages.size() && !fault_.has_value(); ++i) {
+    for (size_t i = 0; i < messages.size() && !body_.failed(); ++i) {
       out.push_back(read_message(messages[i], i));
     }
     path_ = "messages";
@@ -70,10 +70,10 @@ class MessageReader {
   Json read_message(const Json& message, size_t index) {
     path_ = fmt::format("messages[{}]", index);
     if (!message.is_object()) {
-      fault_ = bad_request("invalid_type", path_, path_ + " must be an object");
+      body_.fail_at("invalid_type", path_, path_ + " must be an object");
       return {};
     }
-    Fields fields(message, path_, fault_);
+    Fields fields = body_.inner(message, path_);
     std::string role;
     fields.read("role", role);
     if (fields.find("role") == nullptr) {
@@ -100,13 +100,15 @@ class MessageReader {
     if (!name.empty()) {
       out["name"] = std::move(name);
     }
+    fields.ignore({"refusal"});
+    fields.close();
     return out;
   }
 
   void read_content(Fields& fields, const std::string& role, Json& out) {
     const Json* content = fields.find("content");
     if (content != nullptr) {
-      out["content"] = read_text_content(*content, fields.path_of("content"), fault_);
+      out["content"] = read_text_content(fields, *content, fields.path_of("content"));
     } else if (role != "assistant" || fields.find_array("tool_calls") == nullptr) {
       fields.fail("missing_field", "content", fields.path_of("content") + " is needed");
     }
@@ -126,7 +128,7 @@ class MessageReader {
     }
     open_.clear();
     Json list = Json::array();
-    for (size_t i = 0; i < calls->size() && !fault_.has_value(); ++i) {
+    for (size_t i = 0; i < calls->size() && !body_.failed(); ++i) {
       list.push_back(read_call((*calls)[i], fmt::format("{}.tool_calls[{}]", path_, i)));
     }
     out["tool_calls"] = std::move(list);
@@ -134,10 +136,10 @@ class MessageReader {
 
   Json read_call(const Json& call, const std::string& path) {
     if (!call.is_object()) {
-      fault_ = bad_request("invalid_type", path, path + " must be an object");
+      body_.fail_at("invalid_type", path, path + " must be an object");
       return {};
     }
-    Fields fields(call, path, fault_);
+    Fields fields = body_.inner(call, path);
     std::string id;
     fields.read("id", id);
     if (id.empty()) {
@@ -155,12 +157,14 @@ class MessageReader {
       fields.fail("missing_field", "function", path + ".function is needed");
       return {};
     }
+    fields.ignore({"index"});  // of the deltas that a client has put together
+    fields.close();
     return {{"id", id}, {"type", type}, {"function", read_function(*function, path + ".function")}};
   }
 
   // Arguments come as text, and templates walk through them as an object.
   Json read_function(const Json& function, const std::string& path) {
-    Fields fields(function, path, fault_);
+    Fields fields = body_.inner(function, path);
     std::string name;
     fields.read("name", name);
     if (name.empty()) {
@@ -179,6 +183,7 @@ class MessageReader {
                               arguments.ok() ? "" : ": " + arguments.message()));
       return {};
     }
+    fields.close();
     return {{"name", name}, {"arguments", std::move(arguments).value()}};
   }
 
@@ -196,47 +201,45 @@ class MessageReader {
   }
 
   void check_answered(const std::string& when) {
-    if (!open_.empty() && !fault_.has_value()) {
-      fault_ = bad_request(
+    if (!open_.empty()) {
+      body_.fail_at(
           "invalid_messages", path_,
           fmt::format("{} before the call {} has its result", when, printable(*open_.begin())));
     }
   }
 
-  std::optional<ApiError>& fault_;
+  Fields& body_;
   std::string path_;
   std::set<std::string> open_;  // calls of the last assistant that have no result yet
 };
 
 }  // namespace
 
-std::string read_text_content(const Json& content,
-                              const std::string& path,
-                              std::optional<ApiError>& fault) {
+std::string read_text_content(Fields& parent, const Json& content, const std::string& path) {
   if (content.is_string()) {
     return content.get<std::string>();
   }
   if (!content.is_array()) {
-    fault = bad_request("invalid_type", path, path + " must be a string or a list of text parts");
+    parent.fail_at("invalid_type", path, path + " must be a string or a list of text parts");
     return {};
   }
   std::string out;
-  for (size_t i = 0; i < content.size() && !fault.has_value(); ++i) {
-    out += read_part(content[i], fmt::format("{}[{}]", path, i), fault);
+  for (size_t i = 0; i < content.size() && !parent.failed(); ++i) {
+    out += read_part(parent, content[i], fmt::format("{}[{}]", path, i));
   }
   return out;
 }
 
-Json read_messages(const Json& messages, std::optional<ApiError>& fault) {
+Json read_messages(Fields& body, const Json& messages) {
   if (!messages.is_array()) {
-    fault = bad_request("invalid_type", "messages", "messages must be a list");
+    body.fail_at("invalid_type", "messages", "messages must be a list");
     return {};
   }
   if (messages.empty()) {
-    fault = bad_request("invalid_value", "messages", "messages must not be empty");
+    body.fail_at("invalid_value", "messages", "messages must not be empty");
     return {};
   }
-  return MessageReader(fault).read(messages);
+  return MessageReader(body).read(messages);
 }
 
 }  // namespace talon::server

@@ -2,23 +2,21 @@
 // them into the one form that templates are given. Pure; include from .cc files only.
 #pragma once
 
-#include <optional>
 #include <string>
 
 #include "base/json.h"
-#include "server/api/error.h"
+#include "server/api/fields.h"
 
 namespace talon::server {
 
 // Each of the result has `role` and `content`, a string; assistants may have `reasoning_content`
 // and `tool_calls`, whose arguments are objects; tools have `tool_call_id`. Unknown members are
-// dropped. On a fault the result means nothing.
-Json read_messages(const Json& messages, std::optional<ApiError>& fault);
+// dropped, or errors if the body is read strictly. Faults are those of `body`; then the result
+// means nothing.
+Json read_messages(Fields& body, const Json& messages);
 
 // A string, or the text parts of a list joined; other parts are refused, and nothing is fetched.
 // `path` is that of the field.
-std::string read_text_content(const Json& content,
-                              const std::string& path,
-                              std::optional<ApiError>& fault);
+std::string read_text_content(Fields& parent, const Json& content, const std::string& path);
 
 }  // namespace talon::server

@@ -77,11 +77,7 @@ ChatPrompt read_chat_prompt(Fields& fields,
     fields.fail("missing_field", "messages", "messages are needed");
     return {};
   }
-  std::optional<ApiError> fault;
-  source.messages = read_messages(*messages, fault);
-  if (fault.has_value()) {
-    fields.fail_at(fault->code, fault->param, fault->message);
-  }
+  source.messages = read_messages(fields, *messages);
   return render_chat(fields, context, arrival, source);
 }
 

@@ -37,7 +37,7 @@ std::variant<ChatCall, ApiError> parse_chat_request(std::string_view body,
   if (!json.has_value()) {
     return *std::move(fault);
   }
-  Fields fields(*json, "", fault);
+  Fields fields(*json, "", fault, context.strict_fields);
   ChatCall call;
   GenerationCall& generation = call.generation;
   read_generation(fields, context, arrival, generation);
@@ -48,9 +48,7 @@ std::variant<ChatCall, ApiError> parse_chat_request(std::string_view body,
   generation.grammar = read_grammar(fields, context);
   const ChatTools tools = read_tools(fields, context);
   ChatPrompt prompt = read_chat_prompt(fields, context, arrival, tools.list);
-  if (context.strict_fields) {
-    fields.refuse_unknown();
-  }
+  fields.close();
   set_up_answer(fields, context, tools, prompt.start, call);
   generation.prompts.push_back(std::move(prompt.tokens));
   if (!fields.failed()) {

@@ -49,19 +49,12 @@ text::ToolRule read_function(Fields& fields) {
   return rule;
 }
 
-void take_fault(Fields& fields, const std::optional<ApiError>& fault) {
-  if (fault.has_value()) {
-    fields.fail_at(fault->code, fault->param, fault->message);
-  }
-}
-
 void read_tool(Fields& fields, const Json& tool, const std::string& path, ChatTools& tools) {
   if (!tool.is_object()) {
     fields.fail_at("invalid_type", path, path + " must be an object");
     return;
   }
-  std::optional<ApiError> fault;
-  Fields outer(tool, path, fault);
+  Fields outer = fields.inner(tool, path);
   std::string type;
   outer.read("type", type);
   if (type != "function") {
@@ -71,15 +64,16 @@ void read_tool(Fields& fields, const Json& tool, const std::string& path, ChatTo
   if (function == nullptr) {
     outer.fail("missing_field", "function", path + ".function is needed");
   } else {
-    Fields inner(*function, path + ".function", fault);
+    Fields inner = outer.inner(*function, path + ".function");
     text::ToolRule rule = read_function(inner);
     if (is_declared(tools.rules, rule.name)) {
       inner.fail("invalid_value", "name",
                  fmt::format("the tool {} stands twice", printable(rule.name)));
     }
     tools.rules.push_back(std::move(rule));
+    inner.close();
   }
-  take_fault(fields, fault);
+  outer.close();
 }
 
 void read_list(Fields& fields, const ApiContext& context, ChatTools& tools) {
@@ -104,8 +98,7 @@ void read_list(Fields& fields, const ApiContext& context, ChatTools& tools) {
 }
 
 void read_named_choice(Fields& fields, const Json& choice, ChatTools& tools) {
-  std::optional<ApiError> fault;
-  Fields outer(choice, "tool_choice", fault);
+  Fields outer = fields.inner(choice, "tool_choice");
   std::string type;
   outer.read("type", type);
   const Json* function = outer.find_object("function");
@@ -114,15 +107,16 @@ void read_named_choice(Fields& fields, const Json& choice, ChatTools& tools) {
   } else if (function == nullptr) {
     outer.fail("missing_field", "function", "tool_choice.function is needed");
   } else {
-    Fields inner(*function, "tool_choice.function", fault);
+    Fields inner = outer.inner(*function, "tool_choice.function");
     inner.read("name", tools.name);
     if (!is_declared(tools.rules, tools.name)) {
       inner.fail("invalid_value", "name",
                  fmt::format("no tool is called \"{}\"", printable(tools.name)));
     }
+    inner.close();
   }
+  outer.close();
   tools.choice = Choice::kNamed;
-  take_fault(fields, fault);
 }
 
 void read_choice(Fields& fields, ChatTools& tools) {

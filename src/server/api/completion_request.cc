@@ -123,7 +123,7 @@ std::variant<CompletionCall, ApiError> parse_completion_request(std::string_view
   if (!json.has_value()) {
     return *std::move(fault);
   }
-  Fields fields(*json, "", fault);
+  Fields fields(*json, "", fault, context.strict_fields);
   CompletionCall call;
   GenerationCall& generation = call.generation;
   read_generation(fields, context, arrival, generation);
@@ -132,10 +132,8 @@ std::variant<CompletionCall, ApiError> parse_completion_request(std::string_view
   generation.grammar = read_grammar(fields, context);
   int64_t limit = read_max_tokens(fields, call.echo ? 0 : 1).value_or(kDefaultMaxTokens);
   call.is_prompt_only = limit == 0;
-  if (context.strict_fields) {
-    fields.ignore({"prompt"});
-    fields.refuse_unknown();
-  }
+  fields.ignore({"prompt"});  // read when all else is known to be right
+  fields.close();
   if (!fields.failed()) {
     generation.prompts = PromptReader(fields, context).read();
   }

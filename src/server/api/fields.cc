@@ -11,8 +11,8 @@
 
 namespace talon::server {
 
-Fields::Fields(const Json& object, std::string path, std::optional<ApiError>& fault)
-    : object_(object), path_(std::move(path)), fault_(&fault) {
+Fields::Fields(const Json& object, std::string path, std::optional<ApiError>& fault, bool is_strict)
+    : object_(object), path_(std::move(path)), fault_(&fault), is_strict_(is_strict) {
   TALON_CHECK(object.is_object(), "{} is no object", path_);
 }
 
@@ -182,9 +182,12 @@ void Fields::fail_type(std::string_view name, std::string_view expected) {
   fail("invalid_type", name, fmt::format("{} must be {}", path_of(name), expected));
 }
 
-void Fields::refuse_unknown() {
+void Fields::close() {
+  if (!is_strict_) {
+    return;
+  }
   for (const auto& [name, value] : object_.items()) {
-    if (known_.find(name) == known_.end()) {
+    if (!value.is_null() && known_.find(name) == known_.end()) {
       fail("unsupported_parameter", name, fmt::format("{} is unknown", path_of(name)));
     }
   }

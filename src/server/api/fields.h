@@ -12,6 +12,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/ids.h"
@@ -34,8 +35,16 @@ struct IntRange {
 
 class Fields {
  public:
-  // `path` is that of the object: empty for the body itself, else like "messages[2]".
-  Fields(const Json& object, std::string path, std::optional<ApiError>& fault);
+  // `path` is that of the object: empty for the body itself, else like "messages[2]". `is_strict`:
+  // see close().
+  Fields(const Json& object,
+         std::string path,
+         std::optional<ApiError>& fault,
+         bool is_strict = false);
+  // Of an object below this one, with the same fault and the same strictness.
+  Fields inner(const Json& object, std::string path) const {
+    return Fields(object, std::move(path), *fault_, is_strict_);
+  }
 
   bool failed() const { return fault_->has_value(); }
   std::string path_of(std::string_view name) const;
@@ -69,13 +78,15 @@ class Fields {
   void fail_at(std::string_view code, const std::string& path, std::string message);
   void fail_type(std::string_view name, std::string_view expected);
 
-  // Members that nothing asked for are an error.
-  void refuse_unknown();
+  // The end of reading. If strict, members that nothing asked for are an error, unless they are
+  // null.
+  void close();
 
  private:
   const Json& object_;
   std::string path_;
   std::optional<ApiError>* fault_;
+  bool is_strict_;
   std::set<std::string, std::less<>> known_;
 };
 

@@ -56,13 +56,11 @@ void read_stream(Fields& fields, GenerationCall& call) {
     fields.fail("invalid_value", "stream_options", "stream_options needs \"stream\": true");
     return;
   }
-  std::optional<ApiError> fault;
-  Fields inner(*options, "stream_options", fault);
+  Fields inner = fields.inner(*options, "stream_options");
   inner.read("include_usage", call.include_usage);
   inner.read("continuous_usage_stats", call.continuous_usage);
-  if (fault.has_value()) {
-    fields.fail_at(fault->code, fault->param, fault->message);
-  }
+  inner.ignore({"include_obfuscation"});
+  inner.close();
 }
 
 void read_choices(Fields& fields, const ApiContext& context, Request& settings) {

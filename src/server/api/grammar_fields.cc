@@ -25,8 +25,7 @@ class GrammarReader {
     read_response_format();
     read_kinds(fields_, "guided_");
     if (const Json* object = fields_.find_object("structured_outputs")) {
-      std::optional<ApiError> fault;
-      Fields inner(*object, "structured_outputs", fault);
+      Fields inner = fields_.inner(*object, "structured_outputs");
       read_kinds(inner, "");
       bool json_object = false;
       inner.read("json_object", json_object);
@@ -34,18 +33,12 @@ class GrammarReader {
         add(inner, "json_object", {.kind = GrammarKind::kJson});
       }
       inner.refuse("structural_tag", "see tools with \"strict\": true");
-      take_fault(fault);
+      inner.close();
     }
     return std::move(source_);
   }
 
  private:
-  void take_fault(const std::optional<ApiError>& fault) {
-    if (fault.has_value()) {
-      fields_.fail_at(fault->code, fault->param, fault->message);
-    }
-  }
-
   void add(Fields& fields, const std::string& name, GrammarSource source) {
     if (fields.failed() || lacks_grammars(fields, context_, name)) {
       return;
@@ -72,8 +65,7 @@ class GrammarReader {
     if (format == nullptr) {
       return;
     }
-    std::optional<ApiError> fault;
-    Fields inner(*format, "response_format", fault);
+    Fields inner = fields_.inner(*format, "response_format");
     std::string type;
     inner.read("type", type);
     if (inner.find("type") == nullptr) {
@@ -81,21 +73,21 @@ class GrammarReader {
     } else if (type == "json_object") {
       add(inner, "type", {.kind = GrammarKind::kJson});
     } else if (type == "json_schema") {
-      read_schema(inner, fault);
+      read_schema(inner);
     } else if (type != "text") {
       inner.fail("invalid_value", "type",
                  "response_format.type is none of text, json_object, json_schema");
     }
-    take_fault(fault);
+    inner.close();
   }
 
-  void read_schema(Fields& format, std::optional<ApiError>& fault) {
+  void read_schema(Fields& format) {
     const Json* object = format.find_object("json_schema");
     if (object == nullptr) {
       format.fail("missing_field", "json_schema", "response_format.json_schema is needed");
       return;
     }
-    Fields inner(*object, "response_format.json_schema", fault);
+    Fields inner = format.inner(*object, "response_format.json_schema");
     std::string name;
     bool strict = true;
     inner.read("name", name);
@@ -104,6 +96,8 @@ class GrammarReader {
     if (inner.find("schema") == nullptr) {
       inner.fail("missing_field", "schema", "response_format.json_schema.schema is needed");
     }
+    inner.ignore({"description"});
+    inner.close();
   }
 
   void add_schema(Fields& fields, const std::string& name) {

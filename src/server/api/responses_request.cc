@@ -17,8 +17,8 @@ namespace {
 // Builds the chat request. What is copied unread is checked there.
 class Translator {
  public:
-  Translator(const Json& body, std::optional<ApiError>& fault)
-      : fields_(body, "", fault), fault_(fault) {}
+  Translator(const Json& body, std::optional<ApiError>& fault, bool is_strict)
+      : fields_(body, "", fault, is_strict) {}
 
   Json translate() {
     refuse_state();
@@ -27,7 +27,12 @@ class Translator {
       copy(name, name);
     }
     if (const Json* reasoning = fields_.find_object("reasoning")) {
-      out_["reasoning_effort"] = reasoning->value("effort", Json(nullptr));
+      Fields inner = fields_.inner(*reasoning, "reasoning");
+      if (const Json* effort = inner.find("effort")) {
+        out_["reasoning_effort"] = *effort;
+      }
+      inner.ignore({"summary", "generate_summary"});
+      inner.close();
     }
     out_["messages"] = Json::array();
     if (const Json* instructions = fields_.find("instructions")) {
@@ -37,6 +42,9 @@ class Translator {
     add_tools();
     add_choice();
     add_format();
+    fields_.ignore({"metadata", "user", "service_tier", "safety_identifier", "prompt_cache_key",
+                    "include", "truncation"});
+    fields_.close();
     return std::move(out_);
   }
 
@@ -80,7 +88,7 @@ class Translator {
       fields_.fail_at("invalid_type", path, path + " must be an object");
       return;
     }
-    Fields fields(item, path, fault_);
+    Fields fields = fields_.inner(item, path);
     std::string type = "message";
     fields.read("type", type);
     if (type == "message") {
@@ -98,6 +106,10 @@ class Translator {
       fields.fail("unsupported_parameter", "type",
                   fmt::format("items of type \"{}\" are not supported", printable(type)));
     }
+    fields.ignore({"id", "status"});
+    if (type != "reasoning") {
+      fields.close();
+    }
   }
 
   void add_message(Fields& fields) {
@@ -113,7 +125,7 @@ class Translator {
       const bool is_text = part.is_object() && (part.value("type", Json()) == "input_text" ||
                                                 part.value("type", Json()) == "output_text");
       if (is_text) {
-        part["type"] = "text";
+        part = {{"type", "text"}, {"text", part.value("text", Json())}};
       }
     }
     out_["messages"].push_back({{"role", role}, {"content", std::move(text)}});
@@ -171,21 +183,26 @@ class Translator {
 
   void add_format() {
     const Json* text = fields_.find_object("text");
-    const Json format = text == nullptr ? Json(nullptr) : text->value("format", Json(nullptr));
-    if (!format.is_object()) {
+    if (text == nullptr) {
       return;
     }
-    if (format.value("type", Json()) != "json_schema") {
-      out_["response_format"] = format;
+    Fields inner = fields_.inner(*text, "text");
+    const Json* format = inner.find_object("format");
+    inner.ignore({"verbosity"});
+    inner.close();
+    if (format == nullptr) {
       return;
     }
-    Json schema = format;
+    if (format->value("type", Json()) != "json_schema") {
+      out_["response_format"] = *format;
+      return;
+    }
+    Json schema = *format;
     schema.erase("type");
     out_["response_format"] = {{"type", "json_schema"}, {"json_schema", std::move(schema)}};
   }
 
   Fields fields_;
-  std::optional<ApiError>& fault_;
   Json out_ = Json::object();
 };
 
@@ -199,7 +216,7 @@ std::variant<ChatCall, ApiError> parse_responses_request(std::string_view body,
   if (!json.has_value()) {
     return *std::move(fault);
   }
-  const Json chat = Translator(*json, fault).translate();
+  const Json chat = Translator(*json, fault, context.strict_fields).translate();
   if (fault.has_value()) {
     return *std::move(fault);
   }

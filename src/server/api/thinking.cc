@@ -30,12 +30,6 @@ std::optional<std::string> mode_of_effort(std::string_view effort) {
   return std::nullopt;
 }
 
-void take_fault(Fields& fields, const std::optional<ApiError>& fault) {
-  if (fault.has_value()) {
-    fields.fail_at(fault->code, fault->param, fault->message);
-  }
-}
-
 // Finds out what the request says of thinking; later calls do not change an earlier answer. All
 // forms are checked, also those that lose.
 class ModeReader {
@@ -44,10 +38,10 @@ class ModeReader {
 
   std::optional<std::string> read(const Json* kwargs) {
     if (kwargs != nullptr) {
-      read_mode(*kwargs, "chat_template_kwargs", "thinking_mode");
+      read_mode(*kwargs, "chat_template_kwargs", "thinking_mode", /*is_closed=*/false);
     }
     if (const Json* thinking = fields_.find_object("thinking")) {
-      read_mode(*thinking, "thinking", "type");
+      read_mode(*thinking, "thinking", "type", /*is_closed=*/true);
     }
     if (kwargs != nullptr) {
       read_flag(*kwargs);
@@ -63,9 +57,9 @@ class ModeReader {
     }
   }
 
-  void read_mode(const Json& object, const char* path, const char* name) {
-    std::optional<ApiError> fault;
-    Fields inner(object, path, fault);
+  // The template may know more members than the switch.
+  void read_mode(const Json& object, const char* path, const char* name, bool is_closed) {
+    Fields inner = fields_.inner(object, path);
     std::string mode;
     inner.read(name, mode);
     if (inner.find(name) != nullptr && !is_mode(mode)) {
@@ -74,18 +68,18 @@ class ModeReader {
     } else if (inner.find(name) != nullptr) {
       set(std::move(mode));
     }
-    take_fault(fields_, fault);
+    if (is_closed) {
+      inner.close();
+    }
   }
 
   void read_flag(const Json& kwargs) {
-    std::optional<ApiError> fault;
-    Fields inner(kwargs, "chat_template_kwargs", fault);
+    Fields inner = fields_.inner(kwargs, "chat_template_kwargs");
     bool enabled = false;
     inner.read("enable_thinking", enabled);
     if (inner.find("enable_thinking") != nullptr) {
       set(enabled ? "enabled" : "disabled");
     }
-    take_fault(fields_, fault);
   }
 
   void read_effort() {

@@ -53,6 +53,30 @@ TEST(AnthropicRequestTest, IsTheChatRequestOfTheSameMeaning) {
   EXPECT_TRUE(call.stops_after_call);
 }
 
+TEST(AnthropicRequestTest, StrictServersRefuseUnknownMembersAtEveryDepth) {
+  ApiContext context = api_context();
+  context.strict_fields = true;
+  const auto refused = [&](const std::string& members) {
+    const auto parsed =
+        parse_anthropic_request(R"({"max_tokens": 9, )" + members + "}", context, {});
+    const auto* error = std::get_if<ApiError>(&parsed);
+    return error == nullptr ? "nothing" : error->param;
+  };
+  const std::string hello = R"("messages": [{"role": "user", "content": "a"}], )";
+
+  EXPECT_EQ(refused(hello + R"("x": 1)"), "x");
+  EXPECT_EQ(refused(hello + R"("thinking": {"type": "enabled", "x": 1})"), "thinking.x");
+  EXPECT_EQ(refused(hello + R"("tools": [{"name": "f", "x": 1}])"), "tools[0].x");
+  EXPECT_EQ(refused(hello + R"("tool_choice": {"type": "auto", "x": 1})"), "tool_choice.x");
+  EXPECT_EQ(refused(R"("messages": [{"role": "user", "content": "a", "x": 1}])"), "messages[0].x");
+  EXPECT_EQ(refused(R"("messages": [{"role": "user",
+      "content": [{"type": "text", "text": "a", "x": 1}]}])"),
+            "messages[0].content[0].x");
+  EXPECT_EQ(refused(R"("metadata": {}, "messages": [{"role": "user", "content":
+      [{"type": "text", "text": "a", "cache_control": {}}]}])"),
+            "nothing");
+}
+
 struct BadCase {
   std::string body;
   std::string code;

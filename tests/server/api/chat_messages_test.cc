@@ -18,8 +18,10 @@ TEST(ChatMessagesTest, JoinsPartsKeepsReasoningAndParsesArguments) {
     {"role": "tool", "tool_call_id": "x", "content": "1"}])")
                             .value();
   std::optional<ApiError> fault;
+  const Json none = Json::object();
+  Fields body(none, "", fault);
 
-  const Json out = read_messages(messages, fault);
+  const Json out = read_messages(body, messages);
 
   ASSERT_FALSE(fault.has_value()) << fault->message;
   EXPECT_EQ(out[0], Json({{"role", "user"}, {"content", "ab"}}));

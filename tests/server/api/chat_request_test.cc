@@ -10,6 +10,8 @@
 #include <algorithm>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -153,6 +155,65 @@ TEST(ChatRequestTest, AGrammarBeginsAfterTheReasoningThatThePromptOrTheModelBegi
   expected.is_open = false;
   EXPECT_EQ(before("low"), expected);
   EXPECT_EQ(before("none"), std::nullopt);
+}
+
+TEST(ChatRequestTest, StrictServersRefuseUnknownMembersAtEveryDepth) {
+  ApiContext context = api_context();
+  context.strict_fields = true;
+  const std::vector<std::pair<const char*, const char*>> cases = {
+      {R"("n": 1, "x": 1)", "x"},
+      {R"("stream": true, "stream_options": {"include_usage": true, "x": 1})", "stream_options.x"},
+      {R"("response_format": {"type": "text", "x": 1})", "response_format.x"},
+      {R"("response_format": {"type": "json_schema", "json_schema": {"schema": {}, "x": 1}})",
+       "response_format.json_schema.x"},
+      {R"("structured_outputs": {"regex": "a", "x": 1})", "structured_outputs.x"},
+      {R"("thinking": {"type": "enabled", "x": 1})", "thinking.x"},
+      {R"("tools": [{"type": "function", "function": {"name": "f"}, "x": 1}])", "tools[0].x"},
+      {R"("tools": [{"type": "function", "function": {"name": "f", "x": 1}}])",
+       "tools[0].function.x"},
+      {R"("tools": [{"type": "function", "function": {"name": "f"}}],
+          "tool_choice": {"type": "function", "function": {"name": "f"}, "x": 1})",
+       "tool_choice.x"},
+      {R"("messages": [{"role": "user", "content": "a", "x": 1}])", "messages[0].x"},
+      {R"("messages": [{"role": "user", "content": [{"type": "text", "text": "a", "x": 1}]}])",
+       "messages[0].content[0].x"},
+      {R"("messages": [{"role": "assistant", "tool_calls": [{"id": "1", "x": 1, "function":
+          {"name": "f", "arguments": "{}"}}]}])",
+       "messages[0].tool_calls[0].x"},
+      {R"("messages": [{"role": "assistant", "tool_calls": [{"id": "1", "function":
+          {"name": "f", "arguments": "{}", "x": 1}}]}])",
+       "messages[0].tool_calls[0].function.x"},
+  };
+  for (const auto& [fields, path] : cases) {
+    const bool has_messages = std::string_view(fields).starts_with("\"messages");
+    const std::string body = has_messages ? fmt::format("{{{}}}", fields) : with(fields);
+
+    const auto parsed = parse_chat_request(body, context, {});
+
+    ASSERT_TRUE(std::holds_alternative<ApiError>(parsed)) << body;
+    EXPECT_EQ(std::get<ApiError>(parsed).param, path) << body;
+    EXPECT_EQ(std::get<ApiError>(parsed).code, "unsupported_parameter") << body;
+  }
+}
+
+// What the server and the openai package themselves write must stay legal.
+TEST(ChatRequestTest, StrictServersTakeWhatClientsSendBack) {
+  ApiContext context = api_context();
+  context.strict_fields = true;
+
+  const auto parsed = parse_chat_request(
+      R"({"messages": [
+        {"role": "user", "content": "a"},
+        {"role": "assistant", "content": null, "refusal": null, "audio": null,
+         "function_call": null, "reasoning_content": "hm", "tool_calls": [{"index": 0, "id": "1",
+         "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
+        {"role": "tool", "tool_call_id": "1", "content": "2"}],
+       "chat_template_kwargs": {"anything": 1},
+       "tools": [{"type": "function", "function": {"name": "f", "description": "d",
+         "parameters": {"type": "object", "x-note": 1}}}]})",
+      context, {});
+
+  EXPECT_TRUE(std::holds_alternative<ChatCall>(parsed)) << std::get<ApiError>(parsed).message;
 }
 
 TEST(ChatRequestTest, LogprobsCountTheLikeliest) {

@@ -11,9 +11,9 @@ namespace {
 
 class FieldsTest : public testing::Test {
  protected:
-  Fields fields(const char* text, std::string path = "") {
+  Fields fields(const char* text, std::string path = "", bool is_strict = false) {
     object_ = parse_json(text).value();
-    return Fields(object_, std::move(path), fault_);
+    return Fields(object_, std::move(path), fault_, is_strict);
   }
 
   Json object_;
@@ -68,15 +68,30 @@ TEST_F(FieldsTest, ATinyPositiveRealStaysPositive) {
   EXPECT_LT(value, 1e-30F);
 }
 
-TEST_F(FieldsTest, NamesWhatNothingAskedFor) {
-  Fields reader = fields(R"({"a": 1, "b": 2, "c": 3})");
+TEST_F(FieldsTest, AStrictReaderNamesWhatNothingAskedFor) {
+  for (const bool is_strict : {false, true}) {
+    fault_.reset();
+    Fields reader = fields(R"({"a": 1, "b": 2, "c": 3, "d": null})", "", is_strict);
 
-  (void)reader.find("a");
-  reader.ignore({"b"});
-  reader.refuse_unknown();
+    (void)reader.find("a");
+    reader.ignore({"b"});
+    reader.close();
 
+    ASSERT_EQ(fault_.has_value(), is_strict);
+  }
   EXPECT_EQ(fault_->param, "c");
   EXPECT_EQ(fault_->code, "unsupported_parameter");
+}
+
+TEST_F(FieldsTest, AnInnerReaderSharesFaultAndStrictness) {
+  Fields reader = fields(R"({"a": {"b": 1, "c": 2}})", "x", true);
+
+  Fields inner = reader.inner(*reader.find_object("a"), reader.path_of("a"));
+  (void)inner.find("b");
+  inner.close();
+
+  EXPECT_TRUE(reader.failed());
+  EXPECT_EQ(fault_->param, "x.a.c");
 }
 
 TEST(ReadBodyTest, TakesAnObjectOnly) {

@@ -41,6 +41,24 @@ TEST(ResponsesRequestTest, IsTheChatRequestOfTheSameMeaning) {
   EXPECT_EQ(call.generation.settings.max_tokens, 9);
 }
 
+TEST(ResponsesRequestTest, StrictServersRefuseUnknownMembersAtEveryDepth) {
+  ApiContext context = api_context();
+  context.strict_fields = true;
+  const auto refused = [&](const char* body) {
+    const auto parsed = parse_responses_request(body, context, {});
+    const auto* error = std::get_if<ApiError>(&parsed);
+    return error == nullptr ? "nothing" : error->param;
+  };
+
+  EXPECT_EQ(refused(R"({"input": "a", "x": 1})"), "x");
+  EXPECT_EQ(refused(R"({"input": "a", "reasoning": {"x": 1}})"), "reasoning.x");
+  EXPECT_EQ(refused(R"({"input": "a", "text": {"x": 1}})"), "text.x");
+  EXPECT_EQ(refused(R"({"input": [{"role": "user", "content": "a", "x": 1}]})"), "input[0].x");
+  EXPECT_EQ(refused(R"({"metadata": {}, "input": [{"id": "1", "status": "completed",
+      "role": "user", "content": [{"type": "input_text", "text": "a", "annotations": []}]}]})"),
+            "nothing");
+}
+
 TEST(ResponsesRequestTest, AFormatBecomesAGrammar) {
   const auto parsed = parse_responses_request(
       R"({"input": "hi", "text": {"format": {"type": "json_schema", "name": "n",
