@@ -41,7 +41,7 @@ CASES: list[tuple[str, str]] = [
     text('"n":0'), text('"n":17'), text('"best_of":3'), text('"seed":1.5'), text('"stop":5'),
     text('"stop":[""]'), text('"stop":["' + "a" * 257 + '"]'), text('"stop_token_ids":[9999]'),
     text('"logit_bias":{"x":1}'), text('"logit_bias":{"5":101}'), text('"logit_bias":[1]'),
-    text('"allowed_token_ids":[]'), text('"logprobs":21'), text('"stream":"yes"'),
+    text('"allowed_token_ids":[]'), text('"bad_words":"x"'), text('"bad_words":[""]'), text('"logprobs":21'), text('"stream":"yes"'),
     text('"stream_options":{}'), text('"suffix":"x"'), text('"timeout":0'), text('"priority":1001'),
     text('"guided_regex":"(a"'), text('"guided_choice":[]'), text('"guided_json":"{"'),
     text('"guided_json":{},"guided_regex":"a"'), text('"guided_grammar":"root ::= other"'),

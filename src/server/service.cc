@@ -30,6 +30,9 @@ Service::State::State(LocalModel& given_model,
       context(given_context),
       options(std::move(given_options)),
       access(options.api_keys, options.allowed_origins),
+      constraints(model,
+                  context.vocab_size,
+                  {.max_bytes = context.max_grammar_bytes, .timeout = options.grammar_timeout}),
       http(http_options, [this](const ExchangePtr& exchange) { handle(exchange); }),
       engine(*model.engine, kMaxTasks, [this] { post_pump(); }),
       generations(*model.tokenizer,
@@ -41,12 +44,7 @@ Service::State::State(LocalModel& given_model,
   if (!options.request_log.empty()) {
     request_log = std::make_unique<LineLog>("--request-log", options.request_log, kMaxLogLines);
   }
-  if (text::GrammarCompiler::is_available()) {
-    grammars.emplace(*model.tokenizer, context.vocab_size, model.end_token_ids,
-                     text::GrammarLimits{.max_bytes = context.max_grammar_bytes,
-                                         .timeout = options.grammar_timeout});
-  }
-  context.has_grammars = grammars.has_value();
+  context.has_grammars = constraints.has_grammars();
   add_routes();
   http.on_signal([this] { on_signal(); });
   http.every(kTick, [this] {

@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "server/service_state.h"
-#include "stream/grammar_constraint.h"
 
 namespace talon::server {
 namespace {
@@ -143,7 +142,7 @@ std::variant<GenerationRequest, ApiError> Service::State::to_generation(Prepared
   for (size_t i = 0; i < call.prompts.size(); ++i) {
     request.requests.push_back(call.request_of(i, context.context_limit));
   }
-  if (const std::optional<ApiError> error = constrain(call, request.requests)) {
+  if (const std::optional<ApiError> error = constraints.apply(call, request.requests)) {
     return *error;
   }
   const double timeout_s = call.timeout_s.value_or(context.request_timeout_s);
@@ -155,24 +154,6 @@ std::variant<GenerationRequest, ApiError> Service::State::to_generation(Prepared
   request.call = prepared.call;
   request.answer = std::move(prepared.answer);
   return request;
-}
-
-std::optional<ApiError> Service::State::constrain(const GenerationCall& call,
-                                                  std::vector<Request>& requests) {
-  if (!call.grammar.has_value()) {
-    return std::nullopt;
-  }
-  const Result<text::Grammar> grammar = grammars->compile(*call.grammar);
-  if (!grammar.ok()) {
-    return bad_request("invalid_schema", "", grammar.message());
-  }
-  for (Request& request : requests) {
-    for (int32_t i = 0; i < request.num_choices; ++i) {
-      request.constraints.push_back(std::make_shared<GrammarConstraint>(
-          grammar.value(), call.reasoning_before, model.end_token_ids));
-    }
-  }
-  return std::nullopt;
 }
 
 }  // namespace talon::server

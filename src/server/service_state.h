@@ -14,6 +14,7 @@
 
 #include "server/access.h"
 #include "server/api/generation_call.h"
+#include "server/constraints.h"
 #include "server/engine_thread.h"
 #include "server/generation.h"
 #include "server/line_log.h"
@@ -22,7 +23,6 @@
 #include "server/router.h"
 #include "server/service.h"
 #include "server/worker.h"
-#include "text/grammar.h"
 
 namespace talon::server {
 
@@ -66,7 +66,6 @@ struct Service::State {
                         const ErrorShape& errors,
                         std::function<std::variant<std::string, ApiError>(std::string)> make);
   std::variant<GenerationRequest, ApiError> to_generation(Prepared&& prepared);
-  std::optional<ApiError> constrain(const GenerationCall& call, std::vector<Request>& requests);
   AnswerHead answer_head(const HttpRequest& request, const std::string& id_prefix) const;
   std::string stall_reason() const;
   std::string metrics_text() const;
@@ -83,7 +82,7 @@ struct Service::State {
   Access access;
   Router router;
   Metrics metrics;
-  std::optional<text::GrammarCompiler> grammars;
+  Constraints constraints;               // the worker's
   std::unique_ptr<LineLog> request_log;  // null: none
   HttpServer http;
   // The engine's thread is faster than this one at times: one pump waits, never a row of them.

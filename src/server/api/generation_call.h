@@ -19,6 +19,7 @@ struct GenerationCall {
   Request settings{};
   std::vector<std::vector<TokenId>> prompts{};  // one submission each, of settings.num_choices
   OutputSettings output{};
+  std::vector<std::string> bad_words{};  // that answers must not contain; not empty ones
   // To be compiled, with one constraint a choice of every prompt.
   std::optional<text::GrammarSource> grammar{};
   // The grammar begins after reasoning; else at once.

@@ -15,6 +15,8 @@
 namespace talon::server {
 namespace {
 
+constexpr size_t kMaxBadWords = 1024;
+constexpr size_t kMaxBadWordBytes = 256;
 constexpr size_t kMaxStops = 16;
 constexpr size_t kMaxStopBytes = 256;
 constexpr size_t kMaxStopTokenIds = 64;
@@ -29,21 +31,45 @@ std::string_view without_slashes(std::string_view name) {
   return name;
 }
 
-void add_stop(Fields& fields,
-              const std::string& path,
-              const Json& stop,
-              std::vector<std::string>& out) {
-  if (!stop.is_string()) {
+// How many strings of how many bytes a list may have.
+struct ListLimits {
+  size_t max_entries = 0;
+  size_t max_bytes = 0;  // at least 1
+};
+
+void add_string(Fields& fields,
+                const std::string& path,
+                const Json& entry,
+                const ListLimits& limits,
+                std::vector<std::string>& out) {
+  if (!entry.is_string()) {
     fields.fail_at("invalid_type", path, path + " must be a string");
     return;
   }
-  const auto& text = stop.get_ref<const std::string&>();
-  if (text.empty() || text.size() > kMaxStopBytes) {
+  const auto& text = entry.get_ref<const std::string&>();
+  if (text.empty() || text.size() > limits.max_bytes) {
     fields.fail_at("invalid_value", path,
-                   fmt::format("{} must have 1..{} bytes", path, kMaxStopBytes));
+                   fmt::format("{} must have 1..{} bytes", path, limits.max_bytes));
     return;
   }
   out.push_back(text);
+}
+
+void read_strings(Fields& fields,
+                  std::string_view name,
+                  const Json& list,
+                  const ListLimits& limits,
+                  std::vector<std::string>& out) {
+  if (list.size() > limits.max_entries) {
+    fields.fail(
+        "invalid_value", name,
+        fmt::format("{} has more than {} entries", fields.path_of(name), limits.max_entries));
+    return;
+  }
+  out.reserve(list.size());
+  for (size_t i = 0; i < list.size(); ++i) {
+    add_string(fields, fmt::format("{}[{}]", fields.path_of(name), i), list[i], limits, out);
+  }
 }
 
 void read_stream(Fields& fields, GenerationCall& call) {
@@ -172,26 +198,17 @@ std::optional<int64_t> read_max_tokens(Fields& fields, int64_t low) {
 }
 
 void read_stop(Fields& fields, std::string_view name, std::vector<std::string>& out) {
+  constexpr ListLimits kLimits = {.max_entries = kMaxStops, .max_bytes = kMaxStopBytes};
   const Json* stop = fields.find(name);
   if (stop == nullptr) {
     return;
   }
   if (stop->is_string()) {
-    add_stop(fields, fields.path_of(name), *stop, out);
-    return;
-  }
-  if (!stop->is_array()) {
+    add_string(fields, fields.path_of(name), *stop, kLimits, out);
+  } else if (stop->is_array()) {
+    read_strings(fields, name, *stop, kLimits, out);
+  } else {
     fields.fail_type(name, "a string or a list of strings");
-    return;
-  }
-  if (stop->size() > kMaxStops) {
-    fields.fail("invalid_value", name,
-                fmt::format("{} has more than {} entries", fields.path_of(name), kMaxStops));
-    return;
-  }
-  out.reserve(stop->size());
-  for (size_t i = 0; i < stop->size(); ++i) {
-    add_stop(fields, fmt::format("{}[{}]", fields.path_of(name), i), (*stop)[i], out);
   }
 }
 
@@ -207,6 +224,10 @@ void read_generation(Fields& fields,
   call.output.min_tokens = settings.sampling.min_tokens;
   read_choices(fields, context, settings);
   read_stop(fields, "stop", call.output.stop);
+  if (const Json* words = fields.find_array("bad_words")) {
+    read_strings(fields, "bad_words", *words,
+                 {.max_entries = kMaxBadWords, .max_bytes = kMaxBadWordBytes}, call.bad_words);
+  }
   fields.read_ids("stop_token_ids", kMaxStopTokenIds, context.vocab_size, settings.stop_token_ids);
   fields.read("include_stop_str_in_output", call.output.include_stop);
   fields.read("ignore_eos", settings.ignore_eos);

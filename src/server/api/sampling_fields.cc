@@ -87,7 +87,6 @@ SamplingSettings read_sampling(Fields& fields, const ApiContext& context, const 
   if (fields.find("allowed_token_ids") != nullptr && settings.allowed_token_ids.empty()) {
     fields.fail("invalid_value", "allowed_token_ids", "allowed_token_ids must not be empty");
   }
-  fields.refuse("bad_words", "words are only kept out by ids, see logit_bias");
   return settings;
 }
 

@@ -8,7 +8,7 @@
 
 namespace talon::server {
 
-// temperature, top_p, top_k, min_p, penalties, logit_bias, allowed_token_ids, bad_words, seed.
+// temperature, top_p, top_k, min_p, penalties, logit_bias, allowed_token_ids, seed.
 // What is absent is the context's default.
 SamplingSettings read_sampling(Fields& fields, const ApiContext& context, const Arrival& arrival);
 

@@ -228,7 +228,11 @@ const BadCase kBadSampling[] = {
     {with(R"("logit_bias": {"5": 1, "05": 1})"), "invalid_value", "logit_bias.05"},
     {with(R"("allowed_token_ids": [])"), "invalid_value", "allowed_token_ids"},
     {with(R"("allowed_token_ids": [5000])"), "invalid_value", "allowed_token_ids[0]"},
-    {with(R"("bad_words": ["x"])"), "unsupported_parameter", "bad_words"},
+    {with(R"("bad_words": "x")"), "invalid_type", "bad_words"},
+    {with(R"("bad_words": ["x", 5])"), "invalid_type", "bad_words[1]"},
+    {with(R"("bad_words": [""])"), "invalid_value", "bad_words[0]"},
+    {with(R"("bad_words": [")" + std::string(257, 'a') + R"("])"), "invalid_value", "bad_words[0]"},
+    {with(R"("bad_words": [)" + repeated("\"a\"", 1025) + "]"), "invalid_value", "bad_words"},
 };
 
 const BadCase kBadOutput[] = {
