@@ -14,13 +14,18 @@ namespace {
 
 struct InspectFlags {
   std::string folder;
+  std::string kv_cache_dtype = "auto";
+  std::string index_cache_dtype = "auto";
   bool json = false;
   bool tensors = false;
   bool strict_config = false;
 };
 
 void run(const InspectFlags& flags) {
-  InspectReport report = inspect_checkpoint(flags.folder);
+  const auto is_fp8 = [](const std::string& name) { return name.starts_with("fp8"); };
+  InspectReport report = inspect_checkpoint(
+      flags.folder,
+      {.fp8_kv = is_fp8(flags.kv_cache_dtype), .fp8_index = is_fp8(flags.index_cache_dtype)});
   if (flags.strict_config) {
     for (std::string& key : report.unknown_keys) {
       report.problems.push_back(fmt::format("config.json: {}: unknown key", key));
@@ -42,6 +47,16 @@ void register_inspect(CLI::App& app) {
   CLI::App* command =
       app.add_subcommand("inspect", "Show what a checkpoint folder holds and check it");
   command->add_option("folder", flags->folder, "Checkpoint folder")->required();
+  command
+      ->add_option("--kv-cache-dtype", flags->kv_cache_dtype,
+                   "Count keys and values in this type; auto: bf16")
+      ->check(CLI::IsMember({"auto", "bf16", "fp8", "fp8_e4m3"}))
+      ->capture_default_str();
+  command
+      ->add_option("--index-cache-dtype", flags->index_cache_dtype,
+                   "Count index keys in this type; auto: bf16")
+      ->check(CLI::IsMember({"auto", "bf16", "fp8"}))
+      ->capture_default_str();
   command->add_flag("--json", flags->json, "Print one JSON object");
   command->add_flag("--tensors", flags->tensors, "List every tensor");
   command->add_flag("--strict-config", flags->strict_config,

@@ -30,6 +30,19 @@ bool wants_drafter(const ModelFlags& flags, bool has_drafter) {
   return has_drafter;
 }
 
+void add_cache_flags(CLI::App& app, ModelFlags& flags) {
+  app.add_option("--kv-cache-dtype", flags.kv_cache_dtype, "keys and values; auto: as --dtype")
+      ->check(CLI::IsMember({"auto", "bf16", "float32", "fp8", "fp8_e4m3"}))
+      ->capture_default_str();
+  app.add_option("--index-cache-dtype", flags.index_cache_dtype,
+                 "index keys of sparse attention; auto: as --dtype")
+      ->check(CLI::IsMember({"auto", "bf16", "float32", "fp8"}))
+      ->capture_default_str();
+  app.add_option("--kv-cache-bytes,--kv-cache-memory-bytes", flags.engine.kv_cache_bytes,
+                 "cap of the KV pool")
+      ->capture_default_str();
+}
+
 void add_scheduler_flags(CLI::App& app, ModelFlags& flags) {
   EngineConfig& engine = flags.engine;
   app.add_option("--max-num-seqs,--max-running-requests", engine.max_num_seqs,
@@ -97,6 +110,16 @@ DeviceChoice device_of(const std::string& name) {
   return name == "cuda" ? DeviceChoice::kCuda : DeviceChoice::kAuto;
 }
 
+CacheDtype cache_dtype_of(const std::string& name) {
+  if (name == "auto") {
+    return CacheDtype::kAuto;
+  }
+  if (name == "bf16") {
+    return CacheDtype::kBf16;
+  }
+  return name == "float32" ? CacheDtype::kF32 : CacheDtype::kFp8;
+}
+
 DraftDraws draft_draws_of(const std::string& name) {
   if (name == "greedy") {
     return DraftDraws::kGreedy;
@@ -129,7 +152,7 @@ void add_model_flags(CLI::App& app, ModelFlags& flags) {
   app.add_option("--draft-model", flags.draft_model, "EAGLE-3 head folder; implies eagle3");
   app.add_option("--method", flags.method, "how to draft")
       ->check(CLI::IsMember({"eagle3", "none"}));
-  app.add_option("--dtype", flags.dtype, "activations and KV")
+  app.add_option("--dtype", flags.dtype, "activations")
       ->check(CLI::IsMember({"auto", "bf16", "float32"}))
       ->capture_default_str();
   app.add_option("--device", flags.device, "auto: a GPU if this build has kernels for one")
@@ -141,9 +164,7 @@ void add_model_flags(CLI::App& app, ModelFlags& flags) {
       ->capture_default_str();
   add_scheduler_flags(app, flags);
   add_speculation_flags(app, flags);
-  app.add_option("--kv-cache-bytes,--kv-cache-memory-bytes", engine.kv_cache_bytes,
-                 "cap of the KV pool")
-      ->capture_default_str();
+  add_cache_flags(app, flags);
   app.add_option("--threads", engine.num_threads, "of the CPU pool; 0: all processors")
       ->capture_default_str();
   app.add_option("--cpu-path", flags.cpu_path, "kernels to use; default: the best that runs here")
@@ -157,6 +178,8 @@ EngineConfig resolve(const ModelFlags& flags) {
   EngineConfig config = flags.engine;
   config.num_speculative_tokens = flags.num_speculative_tokens;
   config.dtype = flags.dtype == "float32" ? ActivationType::kF32 : ActivationType::kBf16;
+  config.kv_cache_dtype = cache_dtype_of(flags.kv_cache_dtype);
+  config.index_cache_dtype = cache_dtype_of(flags.index_cache_dtype);
   config.device = device_of(flags.device);
   if (!flags.cpu_path.empty()) {
     config.cpu_path = cpu_path_from_name(flags.cpu_path);

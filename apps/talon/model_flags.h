@@ -17,6 +17,8 @@ struct ModelFlags {
   std::string method;  // "eagle3", "none", or empty: eagle3 if there is a drafter
   int32_t num_speculative_tokens = 3;
   std::string dtype = "auto";
+  std::string kv_cache_dtype = "auto";
+  std::string index_cache_dtype = "auto";
   std::string device = "auto";
   std::string cpu_path;
   std::string scheduling_policy = "fcfs";

@@ -122,13 +122,17 @@ std::optional<text::ChatTemplate> chat_template_of(const ServeSettings& settings
   }
 }
 
-std::string server_info(const server::ApiContext& context, const LocalModel& model) {
+std::string server_info(const server::ApiContext& context,
+                        const EngineConfig& config,
+                        const LocalModel& model) {
   return Json{{"version", TALON_VERSION},
               {"model", context.model_names.front()},
               {"max_model_len", context.context_limit},
               {"tp_size", 1},
               {"num_speculative_tokens", model.engine->max_drafts()},
               {"max_num_seqs", model.engine->max_sequences()},
+              {"kv_cache_dtype", cache_dtype_name(config.kv_cache_dtype, config.dtype)},
+              {"index_cache_dtype", cache_dtype_name(config.index_cache_dtype, config.dtype)},
               {"synthetic_acceptance", model.synthetic_acceptance}}
       .dump();
 }
@@ -150,7 +154,7 @@ void serve(const ServeFlags& flags) {
   // The engine's thread hangs: nothing can be ended in order.
   options.on_stall = [] { std::_Exit(kWatchdogExit); };
   options.version = TALON_VERSION;
-  options.server_info = server_info(context, model);
+  options.server_info = server_info(context, settings.engine, model);
   server::Service* running = nullptr;
   options.on_failure = [&running] { running->drain(); };
   server::Service service(model, context, options, settings.http);

@@ -80,6 +80,13 @@ void capture_rounds(Runner& runner, const EngineConfig& config, int32_t max_draf
   }
 }
 
+ModelOptions model_options(const EngineConfig& config, Uploader* uploader) {
+  return {.type = config.dtype,
+          .kv = kv_format(config),
+          .strict_config = config.strict_config,
+          .uploader = uploader};
+}
+
 void check_end_tokens(const TokenFacts& tokens, int32_t vocab_size) {
   for (const TokenId id : tokens.end_token_ids) {
     if (id.value >= vocab_size) {
@@ -114,13 +121,12 @@ RunnerParts load_parts(const EngineConfig& config, const TokenFacts& tokens) {
     uploader.emplace(parts.executor->stream());
   }
   Uploader* to = uploader.has_value() ? &*uploader : nullptr;
-  parts.model =
-      load_model(config.model_dir,
-                 {.type = config.dtype, .strict_config = config.strict_config, .uploader = to});
+  parts.model = load_model(config.model_dir, model_options(config, to));
   parts.allowed = allowed_ids(config, tokens, parts.model->limits().vocab_size);
   if (!config.draft_model_dir.empty()) {
     parts.drafter = load_drafter(config.draft_model_dir, *parts.model,
                                  {.type = config.dtype,
+                                  .kv = kv_format(config),
                                   .allowed = parts.allowed,
                                   .strict_config = config.strict_config,
                                   .uploader = to});

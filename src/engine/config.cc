@@ -2,9 +2,39 @@
 
 #include <fmt/format.h>
 
+#include <string_view>
+
 #include "core/backend.h"
 
 namespace talon {
+namespace {
+
+// A cache may hold the activations' own type or fp8: nothing converts between bf16 and float32.
+bool fits(CacheDtype cache, ActivationType activations) {
+  switch (cache) {
+    case CacheDtype::kBf16:
+      return activations == ActivationType::kBf16;
+    case CacheDtype::kF32:
+      return activations == ActivationType::kF32;
+    case CacheDtype::kAuto:
+    case CacheDtype::kFp8:
+      break;
+  }
+  return true;
+}
+
+std::string misfit(std::string_view field, CacheDtype cache, ActivationType activations) {
+  const std::string_view own = cache_dtype_name(CacheDtype::kAuto, activations);
+  return fmt::format("{}: {} does not go with dtype {}, only {} and fp8 do", field,
+                     cache_dtype_name(cache, activations), own, own);
+}
+
+}  // namespace
+
+KvFormat kv_format(const EngineConfig& config) {
+  return {.fp8_kv = config.kv_cache_dtype == CacheDtype::kFp8,
+          .fp8_index = config.index_cache_dtype == CacheDtype::kFp8};
+}
 
 std::vector<std::string> validate(const EngineConfig& config) {
   std::vector<std::string> faults;
@@ -17,6 +47,10 @@ std::vector<std::string> validate(const EngineConfig& config) {
   need(!config.model_dir.empty(), "model: no folder given");
   need(drafts >= 0 && drafts <= kMaxDrafts,
        fmt::format("num-speculative-tokens: {} is not in 0..{}", drafts, kMaxDrafts));
+  need(fits(config.kv_cache_dtype, config.dtype),
+       misfit("kv-cache-dtype", config.kv_cache_dtype, config.dtype));
+  need(fits(config.index_cache_dtype, config.dtype),
+       misfit("index-cache-dtype", config.index_cache_dtype, config.dtype));
   need(config.max_model_len == 0 || config.max_model_len >= 2,
        fmt::format("max-model-len: {} leaves no room for a token", config.max_model_len));
   need(config.max_num_batched_tokens > drafts,

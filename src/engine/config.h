@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/ids.h"
@@ -26,6 +27,25 @@ enum class DeviceChoice : uint8_t {
   kCuda,
 };
 
+// What keys and values, or index keys, are cached as.
+enum class CacheDtype : uint8_t {
+  kAuto,  // the activation type
+  kBf16,
+  kF32,
+  kFp8,  // e4m3: keys and values with a scale for each token and head, index keys without
+};
+
+// The flag's value for what such a cache holds; of kAuto what it stands for.
+constexpr std::string_view cache_dtype_name(CacheDtype cache, ActivationType activations) {
+  if (cache == CacheDtype::kFp8) {
+    return "fp8";
+  }
+  if (cache == CacheDtype::kAuto) {
+    return activations == ActivationType::kBf16 ? "bf16" : "float32";
+  }
+  return cache == CacheDtype::kBf16 ? "bf16" : "float32";
+}
+
 enum class SpecPolicyKind : uint8_t {
   kFixed,  // K drafts always
   kAuto,   // 0..K by cost and running acceptance
@@ -36,7 +56,11 @@ struct EngineConfig {
   std::filesystem::path tokenizer_dir;           // tokenizer and template; empty: model_dir
   std::filesystem::path draft_model_dir;         // an EAGLE-3 head; empty: no drafter at all
   int32_t num_speculative_tokens = 3;            // K, 0..7; 0 with a drafter still extends it
-  ActivationType dtype = ActivationType::kBf16;  // activations and KV
+  ActivationType dtype = ActivationType::kBf16;  // activations
+  // Of target and drafter. Only fp8 may differ from the activations' type: half the memory of bf16,
+  // another rounding (docs/numerics.md).
+  CacheDtype kv_cache_dtype = CacheDtype::kAuto;
+  CacheDtype index_cache_dtype = CacheDtype::kAuto;  // of the sparse layers' index keys
   DeviceChoice device = DeviceChoice::kAuto;
   bool enforce_eager = false;                // on a GPU: no captured rounds
   int32_t max_model_len = 0;                 // prompt + output; 0: the checkpoint's limit
@@ -65,6 +89,9 @@ struct EngineConfig {
     return tokenizer_dir.empty() ? model_dir : tokenizer_dir;
   }
 };
+
+// How a valid configuration caches KV.
+KvFormat kv_format(const EngineConfig& config);
 
 // Every fault at once, each naming its field; empty if the settings are usable.
 std::vector<std::string> validate(const EngineConfig& config);

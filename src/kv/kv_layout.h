@@ -13,7 +13,15 @@
 namespace talon {
 
 enum class PlaneOwner : uint8_t { kTarget, kDrafter };
-enum class PlaneKind : uint8_t { kKey, kValue, kIndexKey };
+// A scale plane holds one f32 for each head of its key or value plane, where that is of e4m3.
+enum class PlaneKind : uint8_t { kKey, kValue, kIndexKey, kKeyScale, kValueScale };
+
+// What is cached as e4m3 and not in the type of the activations: keys and values with scales, index
+// keys without.
+struct KvFormat {
+  bool fp8_kv = false;
+  bool fp8_index = false;
+};
 
 struct Plane {
   PlaneOwner owner = PlaneOwner::kTarget;
@@ -39,6 +47,23 @@ struct KvLayout {
   }
   int64_t bytes_per_page() const { return bytes_per_token() * kPageTokens; }
 
+  // Keys and values of a layer: `key` says all but the kinds. e4m3 brings the planes of scales.
+  void add_keys_and_values(Plane key) {
+    for (const PlaneKind kind : {PlaneKind::kKey, PlaneKind::kValue}) {
+      key.kind = kind;
+      planes.push_back(key);
+    }
+    if (key.dtype != DType::kF8E4M3) {
+      return;
+    }
+    key.head_dim = 1;
+    key.dtype = DType::kF32;
+    for (const PlaneKind kind : {PlaneKind::kKeyScale, PlaneKind::kValueScale}) {
+      key.kind = kind;
+      planes.push_back(key);
+    }
+  }
+
   // The planes of both, in this order: one page then serves target and drafter.
   void append(const KvLayout& other) {
     planes.insert(planes.end(), other.planes.begin(), other.planes.end());
@@ -54,6 +79,10 @@ constexpr std::string_view plane_kind_name(PlaneKind kind) {
       return "value";
     case PlaneKind::kIndexKey:
       return "index_key";
+    case PlaneKind::kKeyScale:
+      return "key_scale";
+    case PlaneKind::kValueScale:
+      return "value_scale";
   }
   return "?";
 }

@@ -48,6 +48,18 @@ TensorView KvStore::plane(PlaneOwner owner, LayerIndex layer, PlaneKind kind) co
   return {};
 }
 
+KvStore::Attended KvStore::attended(PlaneOwner owner, LayerIndex layer) const {
+  Attended planes{.keys = plane(owner, layer, PlaneKind::kKey),
+                  .values = plane(owner, layer, PlaneKind::kValue),
+                  .key_scales = {},
+                  .value_scales = {}};
+  if (planes.keys.dtype() == DType::kF8E4M3) {
+    planes.key_scales = plane(owner, layer, PlaneKind::kKeyScale);
+    planes.value_scales = plane(owner, layer, PlaneKind::kValueScale);
+  }
+  return planes;
+}
+
 void KvStore::copy_page(Stream stream, PageId from, PageId to) {
   TALON_CHECK(from.value > 0 && from.value < num_pages_, "page {}", from.value);
   TALON_CHECK(to.value > 0 && to.value < num_pages_ && to != from, "page {}", to.value);

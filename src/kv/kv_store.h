@@ -24,6 +24,16 @@ class KvStore {
   // [pages, 128, heads, dim]; the plane must be in the layout.
   TensorView plane(PlaneOwner owner, LayerIndex layer, PlaneKind kind) const;
 
+  // Keys and values of a layer with the scales of each, which are empty beside other types than
+  // e4m3.
+  struct Attended {
+    TensorView keys;
+    TensorView values;
+    TensorView key_scales;    // [pages, 128, heads, 1]
+    TensorView value_scales;  // [pages, 128, heads, 1]
+  };
+  Attended attended(PlaneOwner owner, LayerIndex layer) const;
+
   // Copies all planes of page `from` to page `to`, in the order of the stream; both allocated.
   void copy_page(Stream stream, PageId from, PageId to);
 

@@ -64,7 +64,7 @@ Description describe_m3(const M3Config& config, InspectReport& report) {
   report.quant_method = config.quant_method;
   report.max_positions = config.max_positions;
   return {.table = m3_tensor_table(config),
-          .kv_layout = m3_kv_layout(config, DType::kBf16),
+          .kv_layout = m3_kv_layout(config, DType::kBf16, report.kv),
           .unknown_keys = config.unknown_keys};
 }
 
@@ -91,7 +91,7 @@ Description describe_eagle3(const Eagle3Config& config, InspectReport& report) {
   report.role = "drafter";
   report.max_positions = config.max_positions;
   return {.table = eagle3_tensor_table(config),
-          .kv_layout = eagle3_kv_layout(config, DType::kBf16),
+          .kv_layout = eagle3_kv_layout(config, DType::kBf16, report.kv),
           .unknown_keys = config.unknown_keys};
 }
 
@@ -238,10 +238,11 @@ bool any_file_exists(const std::filesystem::path& folder, const CheckpointFiles&
 
 }  // namespace
 
-InspectReport inspect_checkpoint(const std::filesystem::path& folder) {
+InspectReport inspect_checkpoint(const std::filesystem::path& folder, KvFormat kv) {
   const CheckpointFiles files = find_checkpoint_files(folder);
   InspectReport report;
   report.folder = folder;
+  report.kv = kv;
   report.num_files = std::ssize(files.file_names);
   const Description description = describe(folder, report);
   report.kv_bytes_per_token = description.kv_layout.bytes_per_token();

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "kv/kv_layout.h"
 #include "model/memory_plan.h"
 #include "model/tensor_table.h"
 
@@ -44,7 +45,8 @@ struct InspectReport {
   InspectCount skipped;                                       // vision, multi-token prediction
   InspectCount all;                                           // both, and unknown tensors
 
-  int64_t kv_bytes_per_token = 0;     // bf16, of all planes
+  KvFormat kv;                        // what is counted as e4m3; the rest is bf16
+  int64_t kv_bytes_per_token = 0;     // of all planes
   int64_t index_bytes_per_token = 0;  // of these, index keys
   int32_t max_positions = 0;
   std::optional<MemoryPlan> memory;  // weights as stored, pages for one sequence; none: over 2^62
@@ -57,7 +59,7 @@ struct InspectReport {
 
 // Throws Error where there is nothing to report on: no folder, an unreadable config.json, index or
 // header, an architecture or config value that is not implemented.
-InspectReport inspect_checkpoint(const std::filesystem::path& folder);
+InspectReport inspect_checkpoint(const std::filesystem::path& folder, KvFormat kv = {});
 
 std::string inspect_text(const InspectReport& report, bool with_tensors);
 std::string inspect_json(const InspectReport& report, bool with_tensors);

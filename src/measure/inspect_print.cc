@@ -66,6 +66,8 @@ Json memory_json(const InspectReport& report) {
           {"total", report.memory->total_bytes}};
 }
 
+std::string_view cache_name(bool is_fp8) { return is_fp8 ? "fp8" : "bf16"; }
+
 std::string_view shapes_source(const InspectReport& report) {
   return report.has_headers ? "shard headers" : "derived from config.json (index alone)";
 }
@@ -88,8 +90,9 @@ std::string inspect_text(const InspectReport& report, bool with_tensors) {
   text += counts_text(report);
   text += "\n";
   line("KV bytes per token",
-       fmt::format("{} in bf16, {} of it index keys", grouped(report.kv_bytes_per_token),
-                   grouped(report.index_bytes_per_token)));
+       fmt::format("{} in {}, {} of it index keys in {}", grouped(report.kv_bytes_per_token),
+                   cache_name(report.kv.fp8_kv), grouped(report.index_bytes_per_token),
+                   cache_name(report.kv.fp8_index)));
   if (report.memory) {
     line("memory",
          fmt::format("{} of weights as stored, {} of pages for one sequence of {} tokens",
@@ -127,6 +130,8 @@ std::string inspect_json(const InspectReport& report, bool with_tensors) {
                {"loaded", count_json(report.loaded)},
                {"skipped", count_json(report.skipped)},
                {"all", count_json(report.all)},
+               {"kv_cache_dtype", cache_name(report.kv.fp8_kv)},
+               {"index_cache_dtype", cache_name(report.kv.fp8_index)},
                {"kv_bytes_per_token", report.kv_bytes_per_token},
                {"index_bytes_per_token", report.index_bytes_per_token},
                {"memory", memory_json(report)},

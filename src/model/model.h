@@ -19,12 +19,18 @@
 
 namespace talon {
 
-// The activation and KV type of an engine.
+// The activation type of an engine.
 enum class ActivationType : uint8_t { kBf16, kF32 };
 
 constexpr DType activation_dtype(ActivationType type) {
   return type == ActivationType::kBf16 ? DType::kBf16 : DType::kF32;
 }
+
+// What an engine computes in and what it caches.
+struct ModelTypes {
+  ActivationType activation = ActivationType::kBf16;
+  KvFormat kv = {};
+};
 
 struct ModelLimits {
   int32_t vocab_size = 0;  // columns of the logits, /full

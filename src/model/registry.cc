@@ -38,7 +38,8 @@ std::unique_ptr<Model> load_m3(const ModelSource& source, const ModelOptions& op
   }
   report_unknown_keys(source.config_file, config.value().unknown_keys, options.strict_config);
   M3Weights weights = load_m3_weights(source.checkpoint, config.value(), options.uploader);
-  return std::make_unique<M3Model>(std::move(weights), std::move(config).value(), options.type,
+  const ModelTypes types{.activation = options.type, .kv = options.kv};
+  return std::make_unique<M3Model>(std::move(weights), std::move(config).value(), types,
                                    options.uploader);
 }
 

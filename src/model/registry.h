@@ -13,6 +13,7 @@ namespace talon {
 
 struct ModelOptions {
   ActivationType type = ActivationType::kBf16;
+  KvFormat kv = {};
   bool strict_config = false;    // an unknown config key is an error, not a warning
   Uploader* uploader = nullptr;  // to the device that the model is for; null: the CPU
 };

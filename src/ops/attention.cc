@@ -11,6 +11,7 @@
 #include "core/stream.h"
 #include "core/tensor_view.h"
 #include "ops/attention_row.h"
+#include "ops/kv_fp8.h"
 #include "ops/op_checks.h"
 
 namespace talon::ops {
@@ -19,14 +20,23 @@ namespace {
 // A parallel region costs one to two microseconds, the time of about this many multiply-adds.
 constexpr int64_t kMinWork = int64_t{64} * 1024;
 
-void check_plane(const OpChecks& checks,
-                 std::string_view name,
-                 const ConstTensorView& plane,
-                 const AttentionArgs& args) {
-  checks.rank(name, plane, 4);
-  checks.strided(
-      name, plane, args.q.dtype(),
-      {args.key_plane.size(0), cpu::kPageTokens, args.key_plane.size(2), args.q.size(2)});
+void check_planes(const OpChecks& checks, const AttentionArgs& args) {
+  checks.rank("key_plane", args.key_plane, 4);
+  const DType stored = args.key_plane.dtype();
+  TALON_CHECK(is_plane_dtype(stored, args.q.dtype()), "attention: key_plane is {}",
+              dtype_name(stored));
+  const Shape plane = {args.key_plane.size(0), cpu::kPageTokens, args.key_plane.size(2),
+                       args.q.size(2)};
+  checks.strided("key_plane", args.key_plane, stored, plane);
+  checks.strided("value_plane", args.value_plane, stored, plane);
+  if (stored != DType::kF8E4M3) {
+    TALON_CHECK(args.key_scales.empty() && args.value_scales.empty(), "scales of planes of {}",
+                dtype_name(stored));
+    return;
+  }
+  const Shape scales = {plane[0], plane[1], plane[2], 1};
+  checks.strided("key_scales", args.key_scales, DType::kF32, scales);
+  checks.strided("value_scales", args.value_scales, DType::kF32, scales);
 }
 
 void check_args(Stream stream, const AttentionArgs& args) {
@@ -38,8 +48,7 @@ void check_args(Stream stream, const AttentionArgs& args) {
   const int64_t dim = args.q.size(2);
   checks.operand("q", args.q, args.q.dtype(), {rows, heads, dim});
   checks.strided("out", args.out, args.q.dtype(), {rows, heads * dim});
-  check_plane(checks, "key_plane", args.key_plane, args);
-  check_plane(checks, "value_plane", args.value_plane, args);
+  check_planes(checks, args);
   checks.rank("page_table", args.page_table, 2);
   checks.strided("page_table", args.page_table, DType::kI32, args.page_table.shape());
   checks.operand("row_sequence", args.row_sequence, DType::kI32, {rows});
@@ -86,6 +95,10 @@ void attend(const AttentionArgs& args, cpu::AttentionRowKernel kernel, int64_t t
   row.out = out;
   row.keys = plane_at(args.key_plane, g);
   row.values = plane_at(args.value_plane, g);
+  if (!args.key_scales.empty()) {
+    row.key_scales = plane_at(args.key_scales, g);
+    row.value_scales = plane_at(args.value_scales, g);
+  }
   row.pages = args.page_table.row<int32_t>(args.row_sequence.as<int32_t>()[t]);
   if (!args.blocks.empty()) {
     row.num_blocks = args.blocks.size(2);
@@ -98,12 +111,13 @@ void attend(const AttentionArgs& args, cpu::AttentionRowKernel kernel, int64_t t
   kernel(row);
 }
 
-template <class T>
+// P is what the planes hold.
+template <class T, class P>
 cpu::AttentionRowKernel kernel_for(CpuPath path, int64_t dim) {
   if (path == CpuPath::kScalar || dim % cpu::kVectorHeadDim != 0) {
-    return cpu::attention_row_scalar<T>;
+    return cpu::attention_row_scalar<T, P>;
   }
-  return path == CpuPath::kAvx2 ? cpu::attention_row_avx2<T> : cpu::attention_row_avx512<T>;
+  return path == CpuPath::kAvx2 ? cpu::attention_row_avx2<T, P> : cpu::attention_row_avx512<T, P>;
 }
 
 // Multiply-adds of all rows.
@@ -140,8 +154,8 @@ void attention(Stream stream, const AttentionArgs& args) {
   }
   const int64_t grain =
       std::max<int64_t>(1, kMinWork * items / std::max<int64_t>(1, work_of(args)));
-  dispatch_float(args.q.dtype(), [&]<class T>() {
-    const auto kernel = kernel_for<T>(stream.cpu().path(), args.q.size(2));
+  dispatch_plane(args.q.dtype(), args.key_plane.dtype(), [&]<class T, class P>() {
+    const auto kernel = kernel_for<T, P>(stream.cpu().path(), args.q.size(2));
     stream.cpu().pool().parallel_for(items, grain, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         attend<T>(args, kernel, i / groups, i % groups);

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <type_traits>
 
 #include "core/dtype.h"
 #include "ops/attention_row.h"
@@ -16,8 +17,8 @@ struct HeadState {
   std::array<float, kMaxHeadDim> out{};
 };
 
-template <class T>
-float dot(const T* a, const T* b, int64_t size) {
+template <class T, class P>
+float dot(const T* a, const P* b, int64_t size) {
   float sum = 0.0F;
   for (int64_t i = 0; i < size; ++i) {
     sum += to_float(a[i]) * to_float(b[i]);
@@ -25,14 +26,33 @@ float dot(const T* a, const T* b, int64_t size) {
   return sum;
 }
 
-template <class T>
+// The tokens of one page in a plane.
+template <class P>
+struct PageTokens {
+  const P* first;
+  int64_t stride;
+
+  PageTokens(const PlaneAtHead& plane, int64_t page)
+      : first(static_cast<const P*>(plane.data) + page * plane.page_stride),
+        stride(plane.token_stride) {}
+  const P* token(int64_t j) const { return first + j * stride; }
+};
+
+template <class T, class P>
 void add_page(const AttentionRow& row, const T* q, int64_t page, int64_t tokens, HeadState& state) {
-  const T* keys = static_cast<const T*>(row.keys.data) + page * row.keys.page_stride;
-  const T* values = static_cast<const T*>(row.values.data) + page * row.values.page_stride;
+  constexpr bool kScaled = std::is_same_v<P, e4m3>;
+  const PageTokens<P> keys(row.keys, page);
+  const PageTokens<P> values(row.values, page);
+  const PageTokens<float> key_scales(row.key_scales, page);
+  const PageTokens<float> value_scales(row.value_scales, page);
   std::array<float, kPageTokens> weights{};
   float max = state.max;
   for (int64_t j = 0; j < tokens; ++j) {
-    const float score = dot(q, keys + j * row.keys.token_stride, row.head_dim) * row.scale;
+    float score = dot(q, keys.token(j), row.head_dim);
+    if constexpr (kScaled) {
+      score *= *key_scales.token(j);
+    }
+    score *= row.scale;
     weights[static_cast<size_t>(j)] = score;
     max = score > max ? score : max;
   }
@@ -43,9 +63,12 @@ void add_page(const AttentionRow& row, const T* q, int64_t page, int64_t tokens,
     state.out[static_cast<size_t>(d)] *= shrink;
   }
   for (int64_t j = 0; j < tokens; ++j) {
-    const float weight = cpu_exp(weights[static_cast<size_t>(j)] - max);
+    float weight = cpu_exp(weights[static_cast<size_t>(j)] - max);
     state.sum += weight;
-    const T* value = values + j * row.values.token_stride;
+    if constexpr (kScaled) {
+      weight *= *value_scales.token(j);
+    }
+    const P* value = values.token(j);
     for (int64_t d = 0; d < row.head_dim; ++d) {
       state.out[static_cast<size_t>(d)] += weight * to_float(value[d]);
     }
@@ -54,7 +77,7 @@ void add_page(const AttentionRow& row, const T* q, int64_t page, int64_t tokens,
 
 }  // namespace
 
-template <class T>
+template <class T, class P>
 void attention_row_scalar(const AttentionRow& row) {
   const int64_t own = row.position / kPageTokens;
   const int64_t entries = row.blocks == nullptr ? own + 1 : row.num_blocks;
@@ -67,7 +90,7 @@ void attention_row_scalar(const AttentionRow& row) {
         break;
       }
       const int64_t tokens = std::min(kPageTokens, row.position + 1 - block * kPageTokens);
-      add_page(row, q, row.pages[block], tokens, state);
+      add_page<T, P>(row, q, row.pages[block], tokens, state);
     }
     T* out = static_cast<T*>(row.out) + h * row.head_dim;
     for (int64_t d = 0; d < row.head_dim; ++d) {
@@ -76,7 +99,9 @@ void attention_row_scalar(const AttentionRow& row) {
   }
 }
 
-template void attention_row_scalar<float>(const AttentionRow& row);
-template void attention_row_scalar<bf16>(const AttentionRow& row);
+template void attention_row_scalar<float, float>(const AttentionRow& row);
+template void attention_row_scalar<float, e4m3>(const AttentionRow& row);
+template void attention_row_scalar<bf16, bf16>(const AttentionRow& row);
+template void attention_row_scalar<bf16, e4m3>(const AttentionRow& row);
 
 }  // namespace talon::ops::cpu

@@ -6,19 +6,26 @@
 // the 16-byte pieces of ops/weight_tile.cuh, values through shared memory, which turns them. The
 // warps' results are joined at the end of the chunk, and `merge` joins the chunks of a row.
 //
+// Planes of e4m3 become bf16 on their way: keys in registers, values as they enter shared memory. A
+// key's scale meets its scores, a value's scale the weights.
+//
 // A row's chunks are cut by its own length alone, at most 32. How many of them
 // run side by side is a matter of the grid. So a row's bits depend neither on its company nor on
 // the grid, and a list of all pages gives those of the dense form.
 //
-// Bytes: 2 * D * 2 a token and KV head, read once per row; the rows of one sequence find them in
-// the L2 cache. At 8k tokens an M3 rank reads 4 MB for a dense row, 1 MB for 16 pages.
+// Bytes: 2 * D * 2 a token and KV head (e4m3: 2 * D + 8), read once per row; the rows of one
+// sequence find them in the L2 cache. At 8k tokens an M3 rank reads 4 MB for a dense row, 1 MB for
+// 16 pages.
 #include "ops/attention.h"
 
 #include <algorithm>
+#include <type_traits>
 
 #include "base/check.h"
 #include "base/ids.h"
 #include "ops/cuda_kernel.cuh"
+#include "ops/e4m3.cuh"
+#include "ops/kv_fp8.h"
 #include "ops/mma.cuh"
 
 namespace talon::ops::cuda {
@@ -44,6 +51,8 @@ struct AttentionParams {
   const T* q;  // [T, H, D]
   PagedPlane keys;
   PagedPlane values;
+  PagedPlane key_scales;  // f32, one a token; with planes of e4m3
+  PagedPlane value_scales;
   const int32_t* page_table;    // [B, P]
   const int32_t* row_sequence;  // [T]
   const int32_t* positions;     // [T]
@@ -58,6 +67,53 @@ struct AttentionParams {
   int dim;        // D
   float scale;
 };
+
+// A token of a page at a head.
+struct TokenPlace {
+  int64_t page;
+  int token;
+  int group;
+};
+
+template <class P>
+__device__ const P* place_in(const PagedPlane& plane, const TokenPlace& at) {
+  return static_cast<const P*>(plane.data) + at.page * plane.page_stride +
+         at.token * plane.token_stride + at.group * plane.head_stride;
+}
+
+// The tokens of a page from one on, in a plane and in its scales.
+template <class P>
+struct Tokens {
+  const P* first;
+  int64_t stride;
+  const float* scales;  // null: none
+  int64_t scale_stride;
+  int visible;  // how many may be looked at
+
+  __device__ float scale(int token) const {
+    if constexpr (std::is_same_v<P, e4m3>) {
+      return token < visible ? scales[token * scale_stride] : 0.0F;
+    } else {
+      return 1.0F;
+    }
+  }
+};
+
+template <class P>
+__device__ Tokens<P> tokens_of(const PagedPlane& plane,
+                               const PagedPlane& scales,
+                               const TokenPlace& at,
+                               int visible) {
+  Tokens<P> tokens = {};
+  tokens.first = place_in<P>(plane, at);
+  tokens.stride = plane.token_stride;
+  if constexpr (std::is_same_v<P, e4m3>) {
+    tokens.scales = place_in<float>(scales, at);
+    tokens.scale_stride = scales.token_stride;
+  }
+  tokens.visible = visible;
+  return tokens;
+}
 
 // The pages that a row of one group looks at, and how they are cut.
 struct RowPages {
@@ -135,15 +191,12 @@ __device__ void load_queries(Queries<kDim>& out, const bf16* q, int num_heads) {
   }
 }
 
-// Scores of the warp's 32 tokens, 4 tiles of 8, times `scale`; minus infinity from `visible` on.
-template <int kDim>
+// Scores of the warp's 32 tokens, 4 tiles of 8, times `scale`; minus infinity behind the visible.
+template <int kDim, class P>
 __device__ void score_tokens(float (&scores)[kWarpTokens / 8][4],
                              const Queries<kDim>& q,
-                             const bf16* keys,
-                             int64_t token_stride,
-                             int2 visible_scale_bits) {
-  const int visible = visible_scale_bits.x;
-  const float scale = __int_as_float(visible_scale_bits.y);
+                             const Tokens<P>& keys,
+                             float scale) {
   const int g = static_cast<int>(threadIdx.x % kWarpSize / 4);
   const int t = static_cast<int>(threadIdx.x % 4);
 #pragma unroll
@@ -152,9 +205,8 @@ __device__ void score_tokens(float (&scores)[kWarpTokens / 8][4],
 #pragma unroll
     for (int c = 0; c < kDim / 32; ++c) {
       pieces[c] = uint4{0, 0, 0, 0};
-      if (8 * j + g < visible) {
-        pieces[c] = __ldg(
-            reinterpret_cast<const uint4*>(keys + (8 * j + g) * token_stride + 32 * c + 8 * t));
+      if (8 * j + g < keys.visible) {
+        pieces[c] = load_eight(keys.first + (8 * j + g) * keys.stride + 32 * c + 8 * t);
       }
     }
     float sums[4] = {};
@@ -166,7 +218,8 @@ __device__ void score_tokens(float (&scores)[kWarpTokens / 8][4],
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
       const int token = 8 * j + 2 * t + i % 2;
-      scores[j][i] = token < visible ? sums[i] * scale : -INFINITY;
+      const float score = sums[i] * keys.scale(token) * scale;
+      scores[j][i] = token < keys.visible ? score : -INFINITY;
     }
   }
 }
@@ -207,15 +260,48 @@ template <int kDim>
 inline constexpr int kValueRow = kDim + 8;
 
 template <int kDim>
-__device__ void copy_values(uint16_t* to, const bf16* values, int64_t token_stride, int visible) {
+__device__ void copy_values(uint16_t* to, const Tokens<bf16>& values) {
   constexpr int kPieces = kDim / 8;
   for (int i = static_cast<int>(threadIdx.x % kWarpSize); i < kWarpTokens * kPieces;
        i += kWarpSize) {
     const int token = i / kPieces;
     const int piece = i % kPieces;
-    const bool exists = token < visible;
+    const bool exists = token < values.visible;
     copy_piece(to + token * kValueRow<kDim> + 8 * piece,
-               values + (exists ? token : 0) * token_stride + 8 * piece, exists);
+               values.first + (exists ? token : 0) * values.stride + 8 * piece, exists);
+  }
+}
+
+template <int kDim>
+__device__ void copy_values(uint16_t* to, const Tokens<e4m3>& values) {
+  constexpr int kPieces = kDim / 8;
+#pragma unroll 8
+  for (int i = static_cast<int>(threadIdx.x % kWarpSize); i < kWarpTokens * kPieces;
+       i += kWarpSize) {
+    const int token = i / kPieces;
+    const int piece = i % kPieces;
+    uint4 eight = {0, 0, 0, 0};
+    if (token < values.visible) {
+      eight = load_eight(values.first + token * values.stride + 8 * piece);
+    }
+    *reinterpret_cast<uint4*>(to + token * kValueRow<kDim> + 8 * piece) = eight;
+  }
+}
+
+// Weights of e4m3 values take their scales.
+template <class P>
+__device__ void scale_weights(float (&weights)[kWarpTokens / 8][4], const Tokens<P>& values) {
+  if constexpr (std::is_same_v<P, e4m3>) {
+    const int t = static_cast<int>(threadIdx.x % 4);
+#pragma unroll
+    for (int j = 0; j < kWarpTokens / 8; ++j) {
+#pragma unroll
+      for (int i = 0; i < 2; ++i) {
+        const float scale = values.scale(8 * j + 2 * t + i);
+        weights[j][i] *= scale;
+        weights[j][2 + i] *= scale;
+      }
+    }
   }
 }
 
@@ -343,16 +429,13 @@ __device__ Joined joined_sum(const PartShared<kDim>& shared, int head) {
   return joined;
 }
 
-template <int kDim>
+template <int kDim, class P>
 __device__ WarpState<kDim> run_chunk(const AttentionParams<bf16>& p,
                                      const RowPages& row,
                                      const Queries<kDim>& q,
                                      int2 group_chunk,
                                      uint16_t* shared_values) {
   const int first_token = static_cast<int>(threadIdx.x / kWarpSize) * kWarpTokens;
-  const auto* keys = static_cast<const bf16*>(p.keys.data) + group_chunk.x * p.keys.head_stride;
-  const auto* values =
-      static_cast<const bf16*>(p.values.data) + group_chunk.x * p.values.head_stride;
   const int begin = group_chunk.y * row.chunk_pages;
   const int end = min(row.num_entries, begin + row.chunk_pages);
   WarpState<kDim> state;
@@ -362,15 +445,15 @@ __device__ WarpState<kDim> run_chunk(const AttentionParams<bf16>& p,
     if (visible <= 0) {
       continue;
     }
-    const int64_t page = row.pages[number];
-    const int64_t token_offset = page * p.values.page_stride + first_token * p.values.token_stride;
+    const TokenPlace at = {row.pages[number], first_token, group_chunk.x};
+    const Tokens<P> keys = tokens_of<P>(p.keys, p.key_scales, at, visible);
+    const Tokens<P> values = tokens_of<P>(p.values, p.value_scales, at, visible);
     __syncwarp();  // the values of the page before are used up
-    copy_values<kDim>(shared_values, values + token_offset, p.values.token_stride, visible);
+    copy_values<kDim>(shared_values, values);
     float scores[kWarpTokens / 8][4];
-    score_tokens<kDim>(scores, q,
-                       keys + page * p.keys.page_stride + first_token * p.keys.token_stride,
-                       p.keys.token_stride, {visible, __float_as_int(p.scale * kLog2E)});
+    score_tokens<kDim>(scores, q, keys, p.scale * kLog2E);
     weigh<kDim>(state, scores);
+    scale_weights(scores, values);
     wait_for_copies();
     __syncwarp();
     add_values<kDim>(state, scores, shared_values);
@@ -409,7 +492,7 @@ __device__ void store_chunk(const AttentionParams<bf16>& p,
   }
 }
 
-template <int kDim>
+template <int kDim, class P>
 __global__ void __launch_bounds__(kThreads) part_kernel(const AttentionParams<bf16> p) {
   await_previous();
   __shared__ PartShared<kDim> shared;
@@ -432,7 +515,7 @@ __global__ void __launch_bounds__(kThreads) part_kernel(const AttentionParams<bf
   load_queries<kDim>(q, p.q + (int64_t{t} * p.num_heads + first_head) * kDim, num_heads);
   for (int c = static_cast<int>(blockIdx.x); c < row.num_chunks; c += static_cast<int>(gridDim.x)) {
     WarpState<kDim> state =
-        run_chunk<kDim>(p, row, q, {group, c}, shared.values[threadIdx.x / kWarpSize]);
+        run_chunk<kDim, P>(p, row, q, {group, c}, shared.values[threadIdx.x / kWarpSize]);
     __syncthreads();
     join_warps<kDim>(shared, state);
     store_chunk<kDim>(p, shared, {t, first_head}, {c, row.num_chunks}, num_heads);
@@ -475,12 +558,12 @@ __global__ void __launch_bounds__(kThreads) merge_kernel(const AttentionParams<b
 
 constexpr int kMaxPlainDim = 256;
 
-// Any dtype and head size, one block a row and head, a thread a token of the page: for float32 and
+// Any dtypes and head size, one block a row and head, a thread a token of the page: for float32 and
 // for head sizes that no model on a GPU has. Plain loops, no speed.
-template <class T>
+template <class T, class P>
 __global__ void __launch_bounds__(kThreads) plain_kernel(const AttentionParams<T> p) {
   await_previous();
-  __shared__ float weights[kPageTokens];
+  __shared__ float weights[kPageTokens];  // times the values' scales
   __shared__ float query[kMaxPlainDim];
   __shared__ float scratch[kWarps];
   const int t = p.first_row + static_cast<int>(blockIdx.x);
@@ -497,20 +580,18 @@ __global__ void __launch_bounds__(kThreads) plain_kernel(const AttentionParams<T
   }
   for (int entry = 0; entry < row.num_entries; ++entry) {
     const int number = row.page_number(entry);
-    const int64_t page = row.pages[number];
     const int visible = min(kPageTokens, row.position + 1 - number * kPageTokens);
-    const T* keys =
-        static_cast<const T*>(p.keys.data) + page * p.keys.page_stride + group * p.keys.head_stride;
-    const T* values = static_cast<const T*>(p.values.data) + page * p.values.page_stride +
-                      group * p.values.head_stride;
+    const TokenPlace at = {row.pages[number], 0, group};
+    const Tokens<P> keys = tokens_of<P>(p.keys, p.key_scales, at, visible);
+    const Tokens<P> values = tokens_of<P>(p.values, p.value_scales, at, visible);
     __syncthreads();
     float score = -INFINITY;
     if (thread < visible) {
       float dot = 0.0F;
       for (int d = 0; d < p.dim; ++d) {
-        dot += query[d] * to_float(keys[thread * p.keys.token_stride + d]);
+        dot += query[d] * to_float(keys.first[thread * keys.stride + d]);
       }
-      score = dot * p.scale;
+      score = dot * keys.scale(thread) * p.scale;
     }
     const float warp_best = warp_max(score);
     if (thread % kWarpSize == 0) {
@@ -523,13 +604,14 @@ __global__ void __launch_bounds__(kThreads) plain_kernel(const AttentionParams<T
     }
     const float shrink = max == page_max ? 1.0F : expf(max - page_max);
     max = page_max;
-    weights[thread] = thread < visible ? expf(score - max) : 0.0F;
-    total = total * shrink + block_sum<kThreads>(weights[thread], scratch);
+    const float weight = thread < visible ? expf(score - max) : 0.0F;
+    weights[thread] = weight * values.scale(thread);
+    total = total * shrink + block_sum<kThreads>(weight, scratch);
     for (int i = 0; i < kMaxPlainDim / kThreads; ++i) {
       const int d = thread + i * kThreads;
       float sum = sums[i] * shrink;
       for (int j = 0; d < p.dim && j < visible; ++j) {
-        sum += weights[j] * to_float(values[j * p.values.token_stride + d]);
+        sum += weights[j] * to_float(values.first[j * values.stride + d]);
       }
       sums[i] = sum;
     }
@@ -556,6 +638,10 @@ AttentionParams<T> params_of(const CudaContext& context, const AttentionArgs& ar
   p.q = args.q.as<T>();
   p.keys = plane_of(args.key_plane);
   p.values = plane_of(args.value_plane);
+  if (!args.key_scales.empty()) {
+    p.key_scales = plane_of(args.key_scales);
+    p.value_scales = plane_of(args.value_scales);
+  }
   p.page_table = args.page_table.as<int32_t>();
   p.row_sequence = args.row_sequence.as<int32_t>();
   p.positions = args.positions.as<int32_t>();
@@ -577,7 +663,7 @@ bool is_wide(const ConstTensorView& view) {
 }
 
 // Rows whose parts fit the workspace run in one pair of launches.
-template <int kDim>
+template <int kDim, class P>
 void run(const CudaContext& context, const AttentionArgs& args) {
   AttentionParams<bf16> params = params_of<bf16>(context, args);
   const int64_t num_rows = args.q.size(0);
@@ -597,7 +683,7 @@ void run(const CudaContext& context, const AttentionArgs& args) {
             .block = dim3(kThreads),
             .stream = context.stream_handle(),
             .dependent = true},
-           part_kernel<kDim>, params);
+           part_kernel<kDim, P>, params);
     launch({.grid = dim3(static_cast<unsigned>(rows), static_cast<unsigned>(params.num_heads)),
             .block = dim3(kThreads),
             .stream = context.stream_handle(),
@@ -606,7 +692,7 @@ void run(const CudaContext& context, const AttentionArgs& args) {
   }
 }
 
-template <class T>
+template <class T, class P>
 void run_plain(const CudaContext& context, const AttentionArgs& args) {
   const AttentionParams<T> params = params_of<T>(context, args);
   TALON_CHECK(params.dim <= kMaxPlainDim, "attention: a head of {} is over {}", params.dim,
@@ -616,26 +702,35 @@ void run_plain(const CudaContext& context, const AttentionArgs& args) {
        .block = dim3(kThreads),
        .stream = context.stream_handle(),
        .dependent = true},
-      plain_kernel<T>, params);
+      plain_kernel<T, P>, params);
+}
+
+// bf16 queries over planes of P.
+template <class P>
+void run_wide(const CudaContext& context, const AttentionArgs& args) {
+  const bool wide = is_wide(args.q) && is_wide(args.key_plane) && is_wide(args.value_plane);
+  switch (wide ? args.q.size(2) : 0) {
+    case 32:
+      return run<32, P>(context, args);
+    case 64:
+      return run<64, P>(context, args);
+    case 128:
+      return run<128, P>(context, args);
+    default:
+      return run_plain<bf16, P>(context, args);
+  }
 }
 
 }  // namespace
 
 void attention(CudaContext& context, const AttentionArgs& args) {
-  if (args.q.dtype() == DType::kF32) {
-    return run_plain<float>(context, args);
-  }
-  const bool wide = is_wide(args.q) && is_wide(args.key_plane) && is_wide(args.value_plane);
-  switch (wide ? args.q.size(2) : 0) {
-    case 32:
-      return run<32>(context, args);
-    case 64:
-      return run<64>(context, args);
-    case 128:
-      return run<128>(context, args);
-    default:
-      return run_plain<bf16>(context, args);
-  }
+  dispatch_plane(args.q.dtype(), args.key_plane.dtype(), [&]<class T, class P>() {
+    if constexpr (std::is_same_v<T, bf16>) {
+      run_wide<P>(context, args);
+    } else {
+      run_plain<T, P>(context, args);
+    }
+  });
 }
 
 }  // namespace talon::ops::cuda

@@ -4,7 +4,9 @@
 // For each page in ascending order, per head and in float32: the scores of its visible tokens times
 // the scale, their maximum, and with the greater of it and the maximum so far
 //   sum = sum * exp(old - new) + sum_j exp(s_j - new),   out = out * exp(old - new) + sum_j p_j v_j
-// over tokens ascending. The page is the only cut, so a list of all pages is the dense form.
+// over tokens ascending. The page is the only cut, so a list of all pages is the dense form. With
+// planes of e4m3, k_j being codes, s_j is (q . k_j) times the key's scale times the scale, and v_j
+// meets p_j times the value's scale.
 #pragma once
 
 #include <cstdint>
@@ -24,10 +26,12 @@ struct PlaneAtHead {
 };
 
 struct AttentionRow {
-  const void* q = nullptr;  // [num_heads, head_dim] contiguous, dtype of the planes
+  const void* q = nullptr;  // [num_heads, head_dim] contiguous
   void* out = nullptr;      // the same
   PlaneAtHead keys;
   PlaneAtHead values;
+  PlaneAtHead key_scales;  // f32, one a token; no data: the planes are not e4m3
+  PlaneAtHead value_scales;
   const int32_t* pages = nullptr;   // page ids of the sequence
   const int32_t* blocks = nullptr;  // page numbers ascending, -1 at the end; null: all
   int64_t num_blocks = 0;
@@ -39,13 +43,14 @@ struct AttentionRow {
 
 using AttentionRowKernel = void (*)(const AttentionRow&);
 
-// T is float or bf16. The vector kernels need head_dim to be a multiple of kVectorHeadDim.
+// T, of q and out, is float or bf16; P, of the planes, is T or e4m3. The vector kernels need
+// head_dim to be a multiple of kVectorHeadDim.
 inline constexpr int64_t kVectorHeadDim = 16;
-template <class T>
+template <class T, class P>
 void attention_row_scalar(const AttentionRow& row);
-template <class T>
+template <class T, class P>
 void attention_row_avx2(const AttentionRow& row);
-template <class T>
+template <class T, class P>
 void attention_row_avx512(const AttentionRow& row);
 
 }  // namespace talon::ops::cpu

@@ -3,12 +3,14 @@
 // file per instruction set; all of internal linkage.
 //
 // A score is the sum of L::kWidth chains over channels modulo kWidth, added in L's tree. Tokens and
-// heads are only visited in blocks, to use each loaded key for several heads.
+// heads are only visited in blocks, to use each loaded key for several heads. T is the type of q
+// and out, P that of the planes.
 #pragma once
 
 #include <immintrin.h>
 
 #include <cstdint>
+#include <type_traits>
 
 #include "core/dtype.h"
 #include "ops/attention_row.h"
@@ -25,15 +27,17 @@ struct AttentionScratch {
   alignas(64) float q[kHeadsAtOnce][kMaxHeadDim];
   alignas(64) float out[kHeadsAtOnce][kMaxHeadDim];
   alignas(64) float weights[kHeadsAtOnce][kPageTokens];
+  alignas(64) float key_scales[kPageTokens];  // of the page, with planes of e4m3
+  alignas(64) float value_scales[kPageTokens];
   float max[kHeadsAtOnce];
   float sum[kHeadsAtOnce];
 };
 
 // One page of a row: the first token's key and value, and how many tokens are visible.
-template <class T>
+template <class P>
 struct PageView {
-  const T* keys;
-  const T* values;
+  const P* keys;
+  const P* values;
   int64_t key_stride;
   int64_t value_stride;
   int64_t tokens;
@@ -41,12 +45,12 @@ struct PageView {
 
 // The scores of kHeads heads with two tokens. Behind the last visible token it is scored again, so
 // that no key past it is touched; the second score is then scratch.
-template <class L, class T, int kHeads>
+template <class L, class P, int kHeads>
 TALON_ALWAYS_INLINE void score_block(
-    AttentionScratch& s, const PageView<T>& page, int64_t head, int64_t token, int64_t dim) {
+    AttentionScratch& s, const PageView<P>& page, int64_t head, int64_t token, int64_t dim) {
   using F = typename L::F;
-  const T* first = page.keys + token * page.key_stride;
-  const T* second = token + 1 < page.tokens ? first + page.key_stride : first;
+  const P* first = page.keys + token * page.key_stride;
+  const P* second = token + 1 < page.tokens ? first + page.key_stride : first;
   F sums[2 * kHeads];
 #pragma GCC unroll 8
   for (int i = 0; i < 2 * kHeads; ++i) {
@@ -79,20 +83,20 @@ TALON_ALWAYS_INLINE void score_block(
   }
 }
 
-template <class L, class T, int kHeads>
+template <class L, class P, int kHeads>
 [[gnu::noinline]] void score_heads(AttentionScratch& s,
-                                   const PageView<T>& page,
+                                   const PageView<P>& page,
                                    int64_t head,
                                    int64_t dim) {
   for (int64_t j = 0; j < page.tokens; j += 2) {
-    score_block<L, T, kHeads>(s, page, head, j, dim);
+    score_block<L, P, kHeads>(s, page, head, j, dim);
   }
 }
 
 // out += weights x values for kHeads heads and kVectors vectors of channels from `d` on.
-template <class L, class T, int kHeads, int kVectors>
+template <class L, class P, int kHeads, int kVectors>
 TALON_ALWAYS_INLINE void value_block(AttentionScratch& s,
-                                     const PageView<T>& page,
+                                     const PageView<P>& page,
                                      int64_t head,
                                      int64_t d) {
   using F = typename L::F;
@@ -104,7 +108,7 @@ TALON_ALWAYS_INLINE void value_block(AttentionScratch& s,
       sums[h][v] = L::load(s.out[head + h] + d + v * L::kWidth);
     }
   }
-  const T* values = page.values + d;
+  const P* values = page.values + d;
   for (int64_t j = 0; j < page.tokens; ++j, values += page.value_stride) {
     F value[kVectors];
 #pragma GCC unroll 4
@@ -129,17 +133,17 @@ TALON_ALWAYS_INLINE void value_block(AttentionScratch& s,
   }
 }
 
-template <class L, class T, int kHeads>
+template <class L, class P, int kHeads>
 [[gnu::noinline]] void add_values(AttentionScratch& s,
-                                  const PageView<T>& page,
+                                  const PageView<P>& page,
                                   int64_t head,
                                   int64_t dim) {
   int64_t d = 0;
   for (; d + 2 * L::kWidth <= dim; d += 2 * L::kWidth) {
-    value_block<L, T, kHeads, 2>(s, page, head, d);
+    value_block<L, P, kHeads, 2>(s, page, head, d);
   }
   for (; d < dim; d += L::kWidth) {
-    value_block<L, T, kHeads, 1>(s, page, head, d);
+    value_block<L, P, kHeads, 1>(s, page, head, d);
   }
 }
 
@@ -162,9 +166,29 @@ TALON_ALWAYS_INLINE void for_each_head_block(int64_t heads, const Body& body) {
   }
 }
 
+// The scales of a page's tokens side by side. Behind the visible ones they are as weigh_head wants
+// its padding: the last score again, and no weight.
+inline void load_scales(AttentionScratch& s,
+                        const AttentionRow& row,
+                        int64_t page,
+                        int64_t tokens) {
+  const auto* keys =
+      static_cast<const float*>(row.key_scales.data) + page * row.key_scales.page_stride;
+  const auto* values =
+      static_cast<const float*>(row.value_scales.data) + page * row.value_scales.page_stride;
+  for (int64_t j = 0; j < tokens; ++j) {
+    s.key_scales[j] = keys[j * row.key_scales.token_stride];
+    s.value_scales[j] = values[j * row.value_scales.token_stride];
+  }
+  for (int64_t j = tokens; j < kPageTokens; ++j) {
+    s.key_scales[j] = s.key_scales[tokens - 1];
+    s.value_scales[j] = 0.0F;
+  }
+}
+
 // Turns the scores of a head into weights and rescales what earlier pages gave. Lanes past the
 // visible tokens are made to weigh nothing, so whole vectors serve for any number of tokens.
-template <class L>
+template <class L, bool kScaled>
 void weigh_head(AttentionScratch& s, int64_t head, int64_t tokens, int64_t dim, float scale) {
   using F = typename L::F;
   float* weights = s.weights[head];
@@ -175,7 +199,11 @@ void weigh_head(AttentionScratch& s, int64_t head, int64_t tokens, int64_t dim, 
   const float old_max = s.max[head];
   F max = L::set1(old_max);
   for (int64_t j = 0; j < padded; j += L::kWidth) {
-    const F score = L::mul(L::load(weights + j), L::set1(scale));
+    F score = L::load(weights + j);
+    if constexpr (kScaled) {
+      score = L::mul(score, L::load(s.key_scales + j));
+    }
+    score = L::mul(score, L::set1(scale));
     L::store(weights + j, score);
     max = L::max(score, max);  // a NaN score is passed over here and stays in the sum
   }
@@ -193,24 +221,29 @@ void weigh_head(AttentionScratch& s, int64_t head, int64_t tokens, int64_t dim, 
     sum = L::add(sum, L::load(weights + j));
   }
   s.sum[head] = s.sum[head] * L::first_of(shrink) + L::sum_of(sum);
+  if constexpr (kScaled) {
+    for (int64_t j = 0; j < padded; j += L::kWidth) {
+      L::store(weights + j, L::mul(L::load(weights + j), L::load(s.value_scales + j)));
+    }
+  }
   for (int64_t d = 0; d < dim; d += L::kWidth) {
     L::store(s.out[head] + d, L::mul(L::load(s.out[head] + d), shrink));
   }
 }
 
-template <class L, class T>
+template <class L, class P>
 void add_page(const AttentionRow& row,
               AttentionScratch& s,
-              const PageView<T>& page,
+              const PageView<P>& page,
               int64_t heads) {
   for_each_head_block(heads, [&]<int kHeads>(int64_t head) {
-    score_heads<L, T, kHeads>(s, page, head, row.head_dim);
+    score_heads<L, P, kHeads>(s, page, head, row.head_dim);
   });
   for (int64_t h = 0; h < heads; ++h) {
-    weigh_head<L>(s, h, page.tokens, row.head_dim, row.scale);
+    weigh_head<L, std::is_same_v<P, e4m3>>(s, h, page.tokens, row.head_dim, row.scale);
   }
   for_each_head_block(heads, [&]<int kHeads>(int64_t head) {
-    add_values<L, T, kHeads>(s, page, head, row.head_dim);
+    add_values<L, P, kHeads>(s, page, head, row.head_dim);
   });
 }
 
@@ -241,7 +274,7 @@ void finish_heads(const AttentionRow& row,
   }
 }
 
-template <class L, class T>
+template <class L, class T, class P>
 void attend_row(const AttentionRow& row) {
   AttentionScratch s;
   const int64_t own = row.position / kPageTokens;
@@ -255,13 +288,17 @@ void attend_row(const AttentionRow& row) {
         break;
       }
       const int64_t id = row.pages[block];
-      add_page<L, T>(
+      const int64_t tokens = smaller(kPageTokens, row.position + 1 - block * kPageTokens);
+      if constexpr (std::is_same_v<P, e4m3>) {
+        load_scales(s, row, id, tokens);
+      }
+      add_page<L, P>(
           row, s,
-          {.keys = static_cast<const T*>(row.keys.data) + id * row.keys.page_stride,
-           .values = static_cast<const T*>(row.values.data) + id * row.values.page_stride,
+          {.keys = static_cast<const P*>(row.keys.data) + id * row.keys.page_stride,
+           .values = static_cast<const P*>(row.values.data) + id * row.values.page_stride,
            .key_stride = row.keys.token_stride,
            .value_stride = row.values.token_stride,
-           .tokens = smaller(kPageTokens, row.position + 1 - block * kPageTokens)},
+           .tokens = tokens},
           heads);
     }
     finish_heads<L, T>(row, s, first, heads);

@@ -26,10 +26,24 @@ struct Avx2 {
   TALON_ALWAYS_INLINE static F min(F a, F b) { return _mm256_min_ps(a, b); }
   TALON_ALWAYS_INLINE static F max(F a, F b) { return _mm256_max_ps(a, b); }
 
-  // 8 values, or the first n < 8 and zeros.
+  // 8 values, or the first n < 8 and zeros. e4m3 is widened as to_float does.
   TALON_ALWAYS_INLINE static F load(const float* p) { return _mm256_loadu_ps(p); }
   TALON_ALWAYS_INLINE static F load(const bf16* p) {
     return widen(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  }
+  TALON_ALWAYS_INLINE static F load(const e4m3* p) {
+    const __m256i raw = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+    const __m256i magnitude = _mm256_and_si256(raw, _mm256_set1_epi32(0x7F));
+    const __m256i normal =
+        _mm256_add_epi32(_mm256_slli_epi32(magnitude, 20), _mm256_set1_epi32(120 << 23));
+    const F subnormal = mul(_mm256_cvtepi32_ps(magnitude), set1(0x1.0p-9F));
+    const __m256i is_subnormal = _mm256_cmpgt_epi32(_mm256_set1_epi32(8), magnitude);
+    const __m256i is_nan = _mm256_cmpeq_epi32(magnitude, _mm256_set1_epi32(0x7F));
+    const F value =
+        _mm256_blendv_ps(_mm256_castsi256_ps(_mm256_or_si256(normal, is_nan)),  // all ones: a NaN
+                         subnormal, _mm256_castsi256_ps(is_subnormal));
+    const __m256i sign = _mm256_slli_epi32(_mm256_and_si256(raw, _mm256_set1_epi32(0x80)), 24);
+    return _mm256_or_ps(value, _mm256_castsi256_ps(sign));
   }
   TALON_ALWAYS_INLINE static F load_first(const float* p, int64_t n) {
     return _mm256_maskload_ps(p, first(n));

@@ -26,10 +26,24 @@ struct Avx512 {
   TALON_ALWAYS_INLINE static F min(F a, F b) { return _mm512_min_ps(a, b); }
   TALON_ALWAYS_INLINE static F max(F a, F b) { return _mm512_max_ps(a, b); }
 
-  // 16 values, or the first n < 16 and zeros.
+  // 16 values, or the first n < 16 and zeros. e4m3 is widened as to_float does.
   TALON_ALWAYS_INLINE static F load(const float* p) { return _mm512_loadu_ps(p); }
   TALON_ALWAYS_INLINE static F load(const bf16* p) {
     return widen(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+  }
+  TALON_ALWAYS_INLINE static F load(const e4m3* p) {
+    const __m512i raw = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+    const __m512i magnitude = _mm512_and_si512(raw, _mm512_set1_epi32(0x7F));
+    const __m512i normal =
+        _mm512_add_epi32(_mm512_slli_epi32(magnitude, 20), _mm512_set1_epi32(120 << 23));
+    const __m512i subnormal =
+        _mm512_castps_si512(mul(_mm512_cvtepi32_ps(magnitude), set1(0x1.0p-9F)));
+    const __mmask16 is_subnormal = _mm512_cmplt_epi32_mask(magnitude, _mm512_set1_epi32(8));
+    const __mmask16 is_nan = _mm512_cmpeq_epi32_mask(magnitude, _mm512_set1_epi32(0x7F));
+    __m512i bits = _mm512_mask_blend_epi32(is_subnormal, normal, subnormal);
+    bits = _mm512_mask_blend_epi32(is_nan, bits, _mm512_set1_epi32(0x7FC00000));
+    const __m512i sign = _mm512_slli_epi32(_mm512_and_si512(raw, _mm512_set1_epi32(0x80)), 24);
+    return _mm512_castsi512_ps(_mm512_or_si512(bits, sign));
   }
   TALON_ALWAYS_INLINE static F load_first(const float* p, int64_t n) {
     return _mm512_maskz_loadu_ps(first(n), p);

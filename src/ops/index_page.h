@@ -8,7 +8,7 @@ namespace talon::ops::cpu {
 
 struct IndexPage {
   const void* q = nullptr;     // [num_heads, dim] contiguous
-  const void* keys = nullptr;  // the page's first key, dtype of q
+  const void* keys = nullptr;  // the page's first key
   int64_t key_stride = 0;      // elements between tokens
   int64_t num_tokens = 0;      // visible ones, >= 1
   int64_t num_heads = 0;
@@ -18,13 +18,14 @@ struct IndexPage {
 
 using IndexPageKernel = void (*)(const IndexPage&);
 
-// T is float or bf16. The vector kernels need dim to be a multiple of kVectorIndexDim.
+// T, of q, is float or bf16; P, of the keys, is T or e4m3. The vector kernels need dim to be a
+// multiple of kVectorIndexDim.
 inline constexpr int64_t kVectorIndexDim = 16;
-template <class T>
+template <class T, class P>
 void index_page_scalar(const IndexPage& page);
-template <class T>
+template <class T, class P>
 void index_page_avx2(const IndexPage& page);
-template <class T>
+template <class T, class P>
 void index_page_avx512(const IndexPage& page);
 
 }  // namespace talon::ops::cpu

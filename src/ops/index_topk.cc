@@ -13,6 +13,7 @@
 #include "core/tensor_view.h"
 #include "ops/attention_row.h"
 #include "ops/index_page.h"
+#include "ops/kv_fp8.h"
 #include "ops/op_checks.h"
 
 namespace talon::ops {
@@ -73,7 +74,10 @@ void check_args(Stream stream, const IndexTopkArgs& args) {
   const int64_t chosen = args.blocks.size(2);
   checks.operand("index_q", args.index_q, args.index_q.dtype(), {rows, heads, dim});
   checks.rank("index_key_plane", args.index_key_plane, 4);
-  checks.strided("index_key_plane", args.index_key_plane, args.index_q.dtype(),
+  const DType stored = args.index_key_plane.dtype();
+  TALON_CHECK(is_plane_dtype(stored, args.index_q.dtype()), "index_topk: index_key_plane is {}",
+              dtype_name(stored));
+  checks.strided("index_key_plane", args.index_key_plane, stored,
                  {args.index_key_plane.size(0), kPageTokens, 1, dim});
   checks.operand("blocks", args.blocks, DType::kI32, {rows, heads, chosen});
   checks.strided("page_table", args.page_table, DType::kI32, args.page_table.shape());
@@ -96,7 +100,7 @@ void write_list(const BestPages& best, int64_t first_local, int64_t own, int32_t
 }
 
 // Scores the pages before the local ones and keeps the best `capacity` of each head.
-template <class T>
+template <class T, class P>
 void score_pages(const IndexTopkArgs& args,
                  cpu::IndexPageKernel kernel,
                  int64_t t,
@@ -112,7 +116,7 @@ void score_pages(const IndexTopkArgs& args,
   page.dim = args.index_q.size(2);
   page.best = scores.data();
   for (int64_t b = 0; b < num_pages; ++b) {
-    page.keys = args.index_key_plane.row<T>(pages[b]);
+    page.keys = args.index_key_plane.row<P>(pages[b]);
     kernel(page);
     for (size_t h = 0; h < best.size(); ++h) {
       best[h].offer(static_cast<int32_t>(b), scores[h]);
@@ -120,7 +124,7 @@ void score_pages(const IndexTopkArgs& args,
   }
 }
 
-template <class T>
+template <class T, class P>
 void choose_row(const IndexTopkArgs& args, cpu::IndexPageKernel kernel, int64_t t) {
   const int64_t heads = args.index_q.size(1);
   const int64_t chosen = args.blocks.size(2);
@@ -137,18 +141,19 @@ void choose_row(const IndexTopkArgs& args, cpu::IndexPageKernel kernel, int64_t 
   for (int64_t h = 0; h < heads; ++h) {
     best[static_cast<size_t>(h)].clear(chosen - (own + 1 - first_local));
   }
-  score_pages<T>(args, kernel, t, first_local, {best.data(), static_cast<size_t>(heads)});
+  score_pages<T, P>(args, kernel, t, first_local, {best.data(), static_cast<size_t>(heads)});
   for (int64_t h = 0; h < heads; ++h) {
     write_list(best[static_cast<size_t>(h)], first_local, own, lists + h * chosen, chosen);
   }
 }
 
-template <class T>
+// P is what the plane holds.
+template <class T, class P>
 cpu::IndexPageKernel kernel_for(CpuPath path, int64_t dim) {
   if (path == CpuPath::kScalar || dim % cpu::kVectorIndexDim != 0) {
-    return cpu::index_page_scalar<T>;
+    return cpu::index_page_scalar<T, P>;
   }
-  return path == CpuPath::kAvx2 ? cpu::index_page_avx2<T> : cpu::index_page_avx512<T>;
+  return path == CpuPath::kAvx2 ? cpu::index_page_avx2<T, P> : cpu::index_page_avx512<T, P>;
 }
 
 // Checks each live row and gives the multiply-adds of all.
@@ -182,11 +187,11 @@ void index_topk(Stream stream, const IndexTopkArgs& args) {
   const int64_t rows = args.index_q.size(0);
   const int64_t work = std::max<int64_t>(1, check_rows(args));
   const int64_t grain = std::max<int64_t>(1, kMinWork * rows / work);
-  dispatch_float(args.index_q.dtype(), [&]<class T>() {
-    const auto kernel = kernel_for<T>(stream.cpu().path(), args.index_q.size(2));
+  dispatch_plane(args.index_q.dtype(), args.index_key_plane.dtype(), [&]<class T, class P>() {
+    const auto kernel = kernel_for<T, P>(stream.cpu().path(), args.index_q.size(2));
     stream.cpu().pool().parallel_for(rows, grain, [&](int64_t begin, int64_t end) {
       for (int64_t t = begin; t < end; ++t) {
-        choose_row<T>(args, kernel, t);
+        choose_row<T, P>(args, kernel, t);
       }
     });
   });

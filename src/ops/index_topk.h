@@ -17,7 +17,7 @@ namespace talon::ops {
 struct IndexTopkArgs {
   TensorView blocks;                // [T, I, N] i32
   ConstTensorView index_q;          // [T, I, D_i] bf16 or f32
-  ConstTensorView index_key_plane;  // [pages, 128, 1, D_i] same dtype
+  ConstTensorView index_key_plane;  // [pages, 128, 1, D_i] same dtype, or e4m3 without scales
   ConstTensorView page_table;       // [B, P] i32
   ConstTensorView row_sequence;     // [T] i32
   ConstTensorView positions;        // [T] i32

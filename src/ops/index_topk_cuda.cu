@@ -2,15 +2,18 @@
 // 128 scores is taken in registers, and one float a head and page goes to the workspace. `choose`
 // has a block a row and head that takes the largest score N times; the candidates stay in cache.
 //
-// Bytes: D_i * 2 a token and row (2 MB at 8k for M3); the rows of a sequence share them in the L2
-// cache. Rows whose scores fit the workspace run in one pair of launches.
+// Bytes: D_i * 2 a token and row (e4m3: half) (2 MB at 8k for M3); the rows of a sequence share
+// them in the L2 cache. Rows whose scores fit the workspace run in one pair of launches.
 #include "ops/index_topk.h"
 
 #include <algorithm>
+#include <type_traits>
 
 #include "base/check.h"
 #include "base/ids.h"
 #include "ops/cuda_kernel.cuh"
+#include "ops/e4m3.cuh"
+#include "ops/kv_fp8.h"
 #include "ops/mma.cuh"
 #include "ops/order_key.cuh"
 
@@ -24,9 +27,9 @@ constexpr int kMaxChosen = 64;
 
 template <class T>
 struct IndexParams {
-  int32_t* blocks;  // [T, I, N]
-  const T* q;       // [T, I, D]
-  const T* keys;    // [pages, 128, 1, D]
+  int32_t* blocks;   // [T, I, N]
+  const T* q;        // [T, I, D]
+  const void* keys;  // [pages, 128, 1, D]
   const int32_t* page_table;
   const int32_t* row_sequence;
   const int32_t* positions;
@@ -49,7 +52,7 @@ __device__ int num_candidates(const IndexParams<T>& p, int position) {
   return position < 0 || own < p.list_size ? 0 : max(0, own + 1 - p.num_local);
 }
 
-template <int kDim>
+template <int kDim, class P>
 __global__ void __launch_bounds__(kThreads) score_kernel(const IndexParams<bf16> p) {
   await_previous();
   const int t = p.first_row + static_cast<int>(blockIdx.y);
@@ -74,15 +77,14 @@ __global__ void __launch_bounds__(kThreads) score_kernel(const IndexParams<bf16>
   const int32_t* pages = p.page_table + p.row_sequence[t] * p.page_table_stride;
   const int step = static_cast<int>(gridDim.x) * kWarps;
   for (int page = static_cast<int>(blockIdx.x) * kWarps + warp; page < candidates; page += step) {
-    const bf16* keys = p.keys + pages[page] * p.page_stride;
+    const P* keys = static_cast<const P*>(p.keys) + pages[page] * p.page_stride;
     float best[2] = {-INFINITY, -INFINITY};
 #pragma unroll 4
     for (int j = 0; j < kPageTokens / 8; ++j) {
       float sums[4] = {};
 #pragma unroll
       for (int c = 0; c < kDim / 32; ++c) {
-        const uint4 key = __ldg(reinterpret_cast<const uint4*>(keys + (8 * j + g) * p.token_stride +
-                                                               32 * c + 8 * lane));
+        const uint4 key = load_eight(keys + (8 * j + g) * p.token_stride + 32 * c + 8 * lane);
         const uint32_t a0[4] = {q[c][0].x, q[c][1].x, q[c][0].y, q[c][1].y};
         const uint32_t a1[4] = {q[c][0].z, q[c][1].z, q[c][0].w, q[c][1].w};
         mma_16x8x16(sums, a0, key.x, key.y);
@@ -103,8 +105,8 @@ __global__ void __launch_bounds__(kThreads) score_kernel(const IndexParams<bf16>
   }
 }
 
-// Any dtype and size: a thread a token.
-template <class T>
+// Any dtypes and size: a thread a token.
+template <class T, class P>
 __global__ void __launch_bounds__(kThreads) plain_score_kernel(const IndexParams<T> p) {
   await_previous();
   __shared__ float scratch[kWarps];
@@ -113,7 +115,8 @@ __global__ void __launch_bounds__(kThreads) plain_score_kernel(const IndexParams
   for (int page = static_cast<int>(blockIdx.x); page < candidates;
        page += static_cast<int>(gridDim.x)) {
     const int32_t* pages = p.page_table + p.row_sequence[t] * p.page_table_stride;
-    const T* key = p.keys + pages[page] * p.page_stride + threadIdx.x * p.token_stride;
+    const P* key =
+        static_cast<const P*>(p.keys) + pages[page] * p.page_stride + threadIdx.x * p.token_stride;
     for (int h = 0; h < p.num_heads; ++h) {
       const int64_t row = int64_t{t} * p.num_heads + h;
       float score = 0.0F;
@@ -196,7 +199,7 @@ IndexParams<T> params_of(const CudaContext& context, const IndexTopkArgs& args) 
   IndexParams<T> p = {};
   p.blocks = args.blocks.as<int32_t>();
   p.q = args.index_q.as<T>();
-  p.keys = args.index_key_plane.as<T>();
+  p.keys = args.index_key_plane.data();
   p.page_table = args.page_table.as<int32_t>();
   p.row_sequence = args.row_sequence.as<int32_t>();
   p.positions = args.positions.as<int32_t>();
@@ -241,26 +244,35 @@ void run(const CudaContext& context, const IndexTopkArgs& args, Kernel<T> score,
   }
 }
 
-}  // namespace
-
-void index_topk(CudaContext& context, const IndexTopkArgs& args) {
-  if (args.index_q.dtype() == DType::kF32) {
-    return run<float>(context, args, plain_score_kernel<float>, 1);
-  }
+// bf16 queries over a plane of P.
+template <class P>
+void run_wide(const CudaContext& context, const IndexTopkArgs& args) {
   const bool wide = reinterpret_cast<uintptr_t>(args.index_q.data()) % 16 == 0 &&
                     reinterpret_cast<uintptr_t>(args.index_key_plane.data()) % 16 == 0 &&
                     args.index_key_plane.stride(0) % 8 == 0 &&
                     args.index_key_plane.stride(1) % 8 == 0;
   switch (wide ? args.index_q.size(2) : 0) {
     case 32:
-      return run<bf16>(context, args, score_kernel<32>, kWarps);
+      return run<bf16>(context, args, score_kernel<32, P>, kWarps);
     case 64:
-      return run<bf16>(context, args, score_kernel<64>, kWarps);
+      return run<bf16>(context, args, score_kernel<64, P>, kWarps);
     case 128:
-      return run<bf16>(context, args, score_kernel<128>, kWarps);
+      return run<bf16>(context, args, score_kernel<128, P>, kWarps);
     default:
-      return run<bf16>(context, args, plain_score_kernel<bf16>, 1);
+      return run<bf16>(context, args, plain_score_kernel<bf16, P>, 1);
   }
+}
+
+}  // namespace
+
+void index_topk(CudaContext& context, const IndexTopkArgs& args) {
+  dispatch_plane(args.index_q.dtype(), args.index_key_plane.dtype(), [&]<class T, class P>() {
+    if constexpr (std::is_same_v<T, bf16>) {
+      run_wide<P>(context, args);
+    } else {
+      run<T>(context, args, plain_score_kernel<T, P>, 1);
+    }
+  });
 }
 
 }  // namespace talon::ops::cuda

@@ -25,21 +25,6 @@ struct Lanes : Avx2 {
                                          : _mm256_slli_epi32(raw, 16));
   }
 
-  TALON_ALWAYS_INLINE static F load_e4m3(const uint8_t* p) {
-    const __m256i raw = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
-    const __m256i magnitude = _mm256_and_si256(raw, _mm256_set1_epi32(0x7F));
-    const __m256i normal =
-        _mm256_add_epi32(_mm256_slli_epi32(magnitude, 20), _mm256_set1_epi32(120 << 23));
-    const F subnormal = mul(_mm256_cvtepi32_ps(magnitude), set1(0x1.0p-9F));
-    const __m256i is_subnormal = _mm256_cmpgt_epi32(_mm256_set1_epi32(8), magnitude);
-    const __m256i is_nan = _mm256_cmpeq_epi32(magnitude, _mm256_set1_epi32(0x7F));
-    const F value =
-        _mm256_blendv_ps(_mm256_castsi256_ps(_mm256_or_si256(normal, is_nan)),  // all ones: a NaN
-                         subnormal, _mm256_castsi256_ps(is_subnormal));
-    const __m256i sign = _mm256_slli_epi32(_mm256_and_si256(raw, _mm256_set1_epi32(0x80)), 24);
-    return _mm256_or_ps(value, _mm256_castsi256_ps(sign));
-  }
-
   TALON_ALWAYS_INLINE static void load_e2m1(const uint8_t* p, F& even, F& odd) {
     const __m256i raw = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
     even = e2m1(raw);

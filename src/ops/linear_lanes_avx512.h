@@ -26,21 +26,6 @@ struct Lanes : Avx512 {
                                          : _mm512_slli_epi32(raw, 16));
   }
 
-  TALON_ALWAYS_INLINE static F load_e4m3(const uint8_t* p) {
-    const __m512i raw = load_bytes(p);
-    const __m512i magnitude = _mm512_and_si512(raw, _mm512_set1_epi32(0x7F));
-    const __m512i normal =
-        _mm512_add_epi32(_mm512_slli_epi32(magnitude, 20), _mm512_set1_epi32(120 << 23));
-    const __m512i subnormal =
-        _mm512_castps_si512(mul(_mm512_cvtepi32_ps(magnitude), set1(0x1.0p-9F)));
-    const __mmask16 is_subnormal = _mm512_cmplt_epi32_mask(magnitude, _mm512_set1_epi32(8));
-    const __mmask16 is_nan = _mm512_cmpeq_epi32_mask(magnitude, _mm512_set1_epi32(0x7F));
-    __m512i bits = _mm512_mask_blend_epi32(is_subnormal, normal, subnormal);
-    bits = _mm512_mask_blend_epi32(is_nan, bits, _mm512_set1_epi32(0x7FC00000));
-    const __m512i sign = _mm512_slli_epi32(_mm512_and_si512(raw, _mm512_set1_epi32(0x80)), 24);
-    return _mm512_castsi512_ps(_mm512_or_si512(bits, sign));
-  }
-
   TALON_ALWAYS_INLINE static void load_e2m1(const uint8_t* p, F& even, F& odd) {
     const __m512i raw = load_bytes(p);
     even = e2m1(raw);

@@ -215,7 +215,8 @@ void expand_bytes(const TileSource& source, int64_t first, int64_t count, float*
       const auto scale = load_scale<L>(source, first + i, vector);
       const int64_t end = smaller(count, i + source.group - (first + i) % source.group);
       for (; i < end; ++i) {
-        L::store(lines + i * kLine, L::mul(L::load_e4m3(values + i * kLine), scale));
+        const auto* codes = reinterpret_cast<const e4m3*>(values + i * kLine);
+        L::store(lines + i * kLine, L::mul(L::load(codes), scale));
       }
     }
   }

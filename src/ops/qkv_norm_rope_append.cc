@@ -9,6 +9,7 @@
 #include "core/shape.h"
 #include "core/stream.h"
 #include "core/tensor_view.h"
+#include "ops/kv_fp8.h"
 #include "ops/op_checks.h"
 
 namespace talon::ops {
@@ -34,14 +35,41 @@ void check_gain(const OpChecks& check,
   check.operand(name, gain, dtype, {size});
 }
 
+// What heads of some size are stored as: their own type or e4m3.
+DType stored_dtype(std::string_view name, const TensorView& plane, DType activation, int64_t size) {
+  TALON_CHECK(is_plane_dtype(plane.dtype(), activation), "qkv_norm_rope_append: {} is {}", name,
+              dtype_name(plane.dtype()));
+  TALON_CHECK(plane.dtype() == activation || size <= kMaxFp8Head,
+              "qkv_norm_rope_append: an e4m3 head of {} is over {}", size, kMaxFp8Head);
+  return plane.dtype();
+}
+
+void check_planes(const OpChecks& check, const QkvNormRopeAppendArgs& args) {
+  const int64_t head = args.q.size(2);
+  const Shape plane = {args.key_plane.size(0), kPageTokens, args.key_plane.size(2), head};
+  const DType stored = stored_dtype("key_plane", args.key_plane, args.q.dtype(), head);
+  check_plane(check, "key_plane", args.key_plane, stored, plane);
+  check_plane(check, "value_plane", args.value_plane, stored, plane);
+  if (stored != DType::kF8E4M3) {
+    TALON_CHECK(args.key_scales.empty() && args.value_scales.empty(), "scales of planes of {}",
+                dtype_name(stored));
+    return;
+  }
+  const Shape scales = {plane[0], kPageTokens, plane[2], 1};
+  check.rank("key_scales", args.key_scales, 4);
+  check.rank("value_scales", args.value_scales, 4);
+  check_plane(check, "key_scales", args.key_scales, DType::kF32, scales);
+  check_plane(check, "value_scales", args.value_scales, DType::kF32, scales);
+  check.output("key_scales", args.key_scales, args.qkv, args.cos_sin, args.write_slots);
+  check.output("value_scales", args.value_scales, args.qkv, args.cos_sin, args.write_slots);
+}
+
 void check_main(const OpChecks& check, const QkvNormRopeAppendArgs& args) {
   const DType dtype = args.q.dtype();
   const int64_t num_rows = args.q.size(0);
   const int64_t head = args.q.size(2);
-  const Shape plane = {args.key_plane.size(0), kPageTokens, args.key_plane.size(2), head};
   check.operand("q", args.q, dtype, {num_rows, args.q.size(1), head});
-  check_plane(check, "key_plane", args.key_plane, dtype, plane);
-  check_plane(check, "value_plane", args.value_plane, dtype, plane);
+  check_planes(check, args);
   check.rank("cos_sin", args.cos_sin, 3);
   const int64_t half = args.cos_sin.size(2);
   TALON_CHECK(2 * half <= head, "qkv_norm_rope_append: {} of {} channels", 2 * half, head);
@@ -62,7 +90,8 @@ void check_index(const OpChecks& check, const QkvNormRopeAppendArgs& args) {
   const int64_t rotated = 2 * args.cos_sin.size(2);
   TALON_CHECK(rotated <= head, "qkv_norm_rope_append: {} of {} index channels", rotated, head);
   check.operand("index_q", args.index_q, dtype, {args.q.size(0), args.index_q.size(1), head});
-  check_plane(check, "index_key_plane", args.index_key_plane, dtype,
+  check_plane(check, "index_key_plane", args.index_key_plane,
+              stored_dtype("index_key_plane", args.index_key_plane, dtype, head),
               {args.index_key_plane.size(0), kPageTokens, 1, head});
   check.output("index_q", args.index_q, args.qkv, args.cos_sin, args.write_slots);
   check.output("index_key_plane", args.index_key_plane, args.qkv, args.cos_sin, args.write_slots);

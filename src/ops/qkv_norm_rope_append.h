@@ -10,7 +10,8 @@
 //
 // Key, value and index key of row t go to slot write_slots[t] = page * 128 + offset of their
 // planes. Two rows with the same slot are legal on page 0 only, which nothing reads; what it holds
-// afterwards is not specified.
+// afterwards is not specified. Planes of e4m3 take what the others would hold as ops/kv_fp8.h says:
+// keys and values with a scale for each token and head, index keys without.
 #pragma once
 
 #include "core/stream.h"
@@ -21,9 +22,13 @@ namespace talon::ops {
 struct QkvNormRopeAppendArgs {
   TensorView q;                       // [T, H, D] bf16 or f32
   TensorView index_q = {};            // [T, I, D_i] same dtype; empty: no index branch
-  TensorView key_plane;               // [pages, 128, G, D] same dtype; pages may be strided
-  TensorView value_plane;             // [pages, 128, G, D]
-  TensorView index_key_plane = {};    // [pages, 128, 1, D_i]; empty with index_q
+  TensorView key_plane;               // [pages, 128, G, D] same dtype or e4m3 with D <= 256;
+                                      //   pages may be strided
+  TensorView value_plane;             // [pages, 128, G, D] as key_plane
+  TensorView key_scales = {};         // [pages, 128, G, 1] f32 beside e4m3, else empty
+  TensorView value_scales = {};       // [pages, 128, G, 1]
+  TensorView index_key_plane = {};    // [pages, 128, 1, D_i] same dtype or e4m3, D_i <= 256; empty
+                                      //   with index_q
   ConstTensorView qkv;                // [T, (H + 2 G) D + (I + 1) D_i] same; rows may be strided
   ConstTensorView q_gain = {};        // [D] bf16 or f32, all gains alike; all empty: no norm
   ConstTensorView k_gain = {};        // [D]

@@ -1,11 +1,14 @@
 // One warp a head of a row: norm, rotation and the write of keys and values into their pages. The
 // head is held in registers between the passes (256 channels are 8 a lane), so every element is
-// read and written once. A row of an M3 rank is about 3 KB: launch-bound at a few rows.
+// read and written once. A row of an M3 rank is about 3 KB: launch-bound at a few rows. Planes of
+// e4m3 take the head once more, with the warp's largest magnitude.
 #include "ops/qkv_norm_rope_append.h"
 
 #include "base/check.h"
 #include "base/ids.h"
+#include "core/e4m3.h"
 #include "ops/cuda_kernel.cuh"
+#include "ops/kv_fp8.h"
 
 namespace talon::ops::cuda {
 namespace {
@@ -16,6 +19,9 @@ constexpr int kMaxPerLane = 8;  // channels of a head that a lane holds
 struct Plane {
   void* data;  // [pages, 128, heads, size], null: none
   int64_t page_stride;
+  float* scales;  // [pages, 128, heads], null: none
+  int64_t scale_page_stride;
+  bool is_e4m3;
 };
 
 template <class T, class G>
@@ -47,16 +53,28 @@ struct QkvParams {
 template <class T, class G>
 struct Head {
   const T* x;
-  T* out;         // null: nowhere
+  T* out;         // null: nowhere, or as codes
+  e4m3* codes;    // null: not there
+  float* scale;   // of the codes, null: none
   const G* gain;  // null: no norm
   int size;
   bool rotates;
 };
 
-template <class T>
-__device__ T* plane_slot(const Plane& plane, int64_t slot, int row_size) {
-  return static_cast<T*>(plane.data) + (slot / kPageTokens) * plane.page_stride +
-         (slot % kPageTokens) * row_size;
+// Head h of `count` in a token's place of a plane.
+template <class T, class G>
+__device__ void set_place(Head<T, G>& head, const Plane& plane, int64_t slot, int h, int count) {
+  const int64_t page = slot / kPageTokens;
+  const int64_t entry = (slot % kPageTokens) * count + h;
+  const int64_t offset = page * plane.page_stride + entry * head.size;
+  if (!plane.is_e4m3) {
+    head.out = static_cast<T*>(plane.data) + offset;
+    return;
+  }
+  head.codes = static_cast<e4m3*>(plane.data) + offset;
+  if (plane.scales != nullptr) {
+    head.scale = plane.scales + page * plane.scale_page_stride + entry;
+  }
 }
 
 template <class T, class G>
@@ -64,7 +82,10 @@ __device__ Head<T, G> head_of(const QkvParams<T, G>& p, int64_t t, int h) {
   const int64_t slot = p.slots[t];
   // Page 0 is never read; a slot past the planes is an error of the program.
   const bool is_kept = slot >= kPageTokens && slot < p.num_slots;
-  Head<T, G> head = {p.qkv + t * p.qkv_stride, nullptr, nullptr, p.size, true};
+  Head<T, G> head = {};
+  head.x = p.qkv + t * p.qkv_stride;
+  head.size = p.size;
+  head.rotates = true;
   if (h < p.num_heads + 2 * p.num_kv_heads) {
     head.x += h * p.size;
     if (h < p.num_heads) {
@@ -77,8 +98,7 @@ __device__ Head<T, G> head_of(const QkvParams<T, G>& p, int64_t t, int h) {
     head.rotates = !is_value;
     head.gain = is_value ? nullptr : p.k_gain;
     if (is_kept) {
-      head.out =
-          plane_slot<T>(is_value ? p.value : p.key, slot, p.num_kv_heads * p.size) + g * p.size;
+      set_place(head, is_value ? p.value : p.key, slot, g, p.num_kv_heads);
     }
     return head;
   }
@@ -89,10 +109,41 @@ __device__ Head<T, G> head_of(const QkvParams<T, G>& p, int64_t t, int h) {
     head.out = p.index_q + (t * p.num_index_heads + i) * p.index_size;
     head.gain = p.index_q_gain;
   } else {
-    head.out = is_kept ? plane_slot<T>(p.index_key, slot, p.index_size) : nullptr;
     head.gain = p.index_k_gain;
+    if (is_kept) {
+      set_place(head, p.index_key, slot, 0, 1);
+    }
   }
   return head;
+}
+
+// A head as the plane takes it; y[i] is channel i * 32 + lane, rounded to the activations' type.
+template <class T, class G>
+__device__ void store_head(const Head<T, G>& head, const float (&y)[kMaxPerLane]) {
+  const int lane = static_cast<int>(threadIdx.x % kWarpSize);
+  float divisor = 1.0F;
+  if (head.scale != nullptr) {
+    uint32_t largest = 0;
+    for (int i = 0; i < kMaxPerLane; ++i) {
+      const uint32_t magnitude = magnitude_bits(y[i]);
+      largest = magnitude > largest ? magnitude : largest;
+    }
+    divisor = fp8_head_scale(warp_max(largest));
+    if (lane == 0) {
+      *head.scale = divisor;
+    }
+  }
+  for (int i = 0; i < kMaxPerLane; ++i) {
+    const int c = i * kWarpSize + lane;
+    if (c >= head.size) {
+      continue;
+    }
+    if (head.out != nullptr) {
+      head.out[c] = rounded<T>(y[i]);
+    } else {
+      head.codes[c] = to_e4m3(y[i] / divisor);
+    }
+  }
 }
 
 // Channels j and j + half rotate together, so a lane takes both: pair j of lane j % 32, then the
@@ -115,7 +166,7 @@ __global__ void __launch_bounds__(kWarps* kWarpSize) qkv_kernel(const QkvParams<
     x[i] = c < head.size ? to_float(head.x[c]) : 0.0F;
     squares += x[i] * x[i];
   }
-  if (head.out == nullptr) {
+  if (head.out == nullptr && head.codes == nullptr) {
     return;
   }
   const float sum = warp_sum(squares);
@@ -124,6 +175,7 @@ __global__ void __launch_bounds__(kWarps* kWarpSize) qkv_kernel(const QkvParams<
     return head.gain == nullptr ? v : (v * inverse) * (1.0F + to_float(head.gain[c]));
   };
   const float* cosines = p.cos_sin + 2 * t * p.half;
+  float y[kMaxPerLane] = {};
   for (int i = 0; i < kMaxPerLane; ++i) {
     const int c = i * kWarpSize + lane;
     if (c >= head.size) {
@@ -131,7 +183,7 @@ __global__ void __launch_bounds__(kWarps* kWarpSize) qkv_kernel(const QkvParams<
     }
     const float own = normed(x[i], c);
     if (!head.rotates || c >= 2 * p.half) {
-      head.out[c] = rounded<T>(own);
+      y[i] = to_float(rounded<T>(own));
       continue;
     }
     // The partner comes from memory again, where it is in the cache.
@@ -141,22 +193,34 @@ __global__ void __launch_bounds__(kWarps* kWarpSize) qkv_kernel(const QkvParams<
     const float partner = normed(to_float(head.x[other]), other);
     const float cosine = cosines[j];
     const float sine = cosines[p.half + j];
-    head.out[c] =
-        rounded<T>(is_low ? own * cosine - partner * sine : own * cosine + partner * sine);
+    y[i] = to_float(
+        rounded<T>(is_low ? own * cosine - partner * sine : own * cosine + partner * sine));
   }
+  store_head(head, y);
 }
 
-Plane plane_of(const TensorView& view) {
-  return {.data = view.data(), .page_stride = view.empty() ? 0 : view.stride(0)};
+Plane plane_of(const TensorView& view, const TensorView& scales) {
+  Plane plane = {};
+  if (view.empty()) {
+    return plane;
+  }
+  plane.data = view.data();
+  plane.page_stride = view.stride(0);
+  plane.is_e4m3 = view.dtype() == DType::kF8E4M3;
+  if (!scales.empty()) {
+    plane.scales = scales.as<float>();
+    plane.scale_page_stride = scales.stride(0);
+  }
+  return plane;
 }
 
 template <class T, class G>
 QkvParams<T, G> params_of(const QkvNormRopeAppendArgs& args) {
   QkvParams<T, G> p = {};
   p.q = args.q.as<T>();
-  p.key = plane_of(args.key_plane);
-  p.value = plane_of(args.value_plane);
-  p.index_key = plane_of(args.index_key_plane);
+  p.key = plane_of(args.key_plane, args.key_scales);
+  p.value = plane_of(args.value_plane, args.value_scales);
+  p.index_key = plane_of(args.index_key_plane, {});
   p.qkv = args.qkv.as<T>();
   p.q_gain = pointer_or_null<G>(args.q_gain);
   p.k_gain = pointer_or_null<G>(args.k_gain);

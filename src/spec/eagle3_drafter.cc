@@ -67,12 +67,12 @@ View as_column(const View& array) {
 
 Eagle3Drafter::Eagle3Drafter(Eagle3Weights weights,
                              Eagle3Config config,
-                             ActivationType type,
+                             ModelTypes types,
                              std::span<const uint8_t> allowed,
                              Uploader* uploader)
     : weights_(std::move(weights)),
       config_(std::move(config)),
-      type_(type),
+      types_(types),
       inv_freq_(buffer_of(uploader, ops::rope_inv_freq(config_.rope_theta, config_.head_dim))),
       row_sequence_(buffer_of(uploader, ascending_rows(kMaxSequences))),
       allowed_(buffer_of(uploader, allowed_drafts(allowed, weights_.draft_to_target))),
@@ -87,7 +87,7 @@ Eagle3Drafter::Eagle3Drafter(Eagle3Weights weights,
   TALON_CHECK(!weights_.taps.empty(), "a head without taps");
 }
 
-KvLayout Eagle3Drafter::kv_layout() const { return eagle3_kv_layout(config_, dtype()); }
+KvLayout Eagle3Drafter::kv_layout() const { return eagle3_kv_layout(config_, dtype(), types_.kv); }
 
 int64_t Eagle3Drafter::qkv_columns() const {
   return q_columns() + 2 * int64_t{config_.num_kv_heads} * config_.head_dim;
@@ -162,19 +162,21 @@ Eagle3Drafter::Queries Eagle3Drafter::project(const Step& step, const Rows& rows
                   {.cos_sin = cos_sin,
                    .positions = rows.positions,
                    .inv_freq = inv_freq_.view(DType::kF32, Shape{config_.head_dim / 2})});
-  ops::qkv_norm_rope_append(
-      step.stream, {.q = q,
-                    .index_q = {},
-                    .key_plane = step.kv.plane(PlaneOwner::kDrafter, kLayer, PlaneKind::kKey),
-                    .value_plane = step.kv.plane(PlaneOwner::kDrafter, kLayer, PlaneKind::kValue),
-                    .index_key_plane = {},
-                    .qkv = qkv,
-                    .q_gain = {},
-                    .k_gain = {},
-                    .index_q_gain = {},
-                    .index_k_gain = {},
-                    .cos_sin = cos_sin,
-                    .write_slots = rows.write_slots});
+  const KvStore::Attended planes = step.kv.attended(PlaneOwner::kDrafter, kLayer);
+  ops::qkv_norm_rope_append(step.stream, {.q = q,
+                                          .index_q = {},
+                                          .key_plane = planes.keys,
+                                          .value_plane = planes.values,
+                                          .key_scales = planes.key_scales,
+                                          .value_scales = planes.value_scales,
+                                          .index_key_plane = {},
+                                          .qkv = qkv,
+                                          .q_gain = {},
+                                          .k_gain = {},
+                                          .index_q_gain = {},
+                                          .index_k_gain = {},
+                                          .cos_sin = cos_sin,
+                                          .write_slots = rows.write_slots});
   const ConstTensorView normed_hidden = input.columns(width, width);
   ops::gather_rows(step.stream, {.out = residual,
                                  .x = config_.norm_before_residual ? normed_hidden : rows.hidden,
@@ -212,16 +214,18 @@ void Eagle3Drafter::finish(const Step& step, const Queries& queries, TensorView 
   const TensorView activated = step.arena.take(dtype(), Shape{num_rows, width});
   const float eps = config_.rms_norm_eps;
 
-  ops::attention(step.stream,
-                 {.out = mixed,
-                  .q = queries.q,
-                  .key_plane = step.kv.plane(PlaneOwner::kDrafter, kLayer, PlaneKind::kKey),
-                  .value_plane = step.kv.plane(PlaneOwner::kDrafter, kLayer, PlaneKind::kValue),
-                  .page_table = step.page_table,
-                  .row_sequence = queries.row_sequence,
-                  .positions = queries.positions,
-                  .blocks = {},
-                  .scale = 1.0F / std::sqrt(static_cast<float>(config_.head_dim))});
+  const KvStore::Attended planes = step.kv.attended(PlaneOwner::kDrafter, kLayer);
+  ops::attention(step.stream, {.out = mixed,
+                               .q = queries.q,
+                               .key_plane = planes.keys,
+                               .value_plane = planes.values,
+                               .key_scales = planes.key_scales,
+                               .value_scales = planes.value_scales,
+                               .page_table = step.page_table,
+                               .row_sequence = queries.row_sequence,
+                               .positions = queries.positions,
+                               .blocks = {},
+                               .scale = 1.0F / std::sqrt(static_cast<float>(config_.head_dim))});
   ops::linear(step.stream, {.out = delta, .x = mixed, .weight = weights_.output.weight()});
   ops::add_rms_norm(step.stream, {.out = delta,
                                   .residual = queries.residual,

@@ -23,7 +23,7 @@ class Eagle3Drafter final : public Drafter {
   // `allowed` [V] u8 says which ids of the target may be drafted (1); empty: all.
   Eagle3Drafter(Eagle3Weights weights,
                 Eagle3Config config,
-                ActivationType type,
+                ModelTypes types,
                 std::span<const uint8_t> allowed,
                 Uploader* uploader = nullptr);
 
@@ -64,7 +64,7 @@ class Eagle3Drafter final : public Drafter {
     ConstTensorView row_sequence;  // [T] i32
   };
 
-  DType dtype() const { return activation_dtype(type_); }
+  DType dtype() const { return activation_dtype(types_.activation); }
   int64_t q_columns() const { return int64_t{config_.num_heads} * config_.head_dim; }
   int64_t qkv_columns() const;
   TensorView combine_taps(const Step& step, ConstTensorView taps) const;
@@ -77,7 +77,7 @@ class Eagle3Drafter final : public Drafter {
 
   Eagle3Weights weights_;
   Eagle3Config config_;
-  ActivationType type_;
+  ModelTypes types_;
   Buffer inv_freq_;      // [D/2] f32
   Buffer row_sequence_;  // [kMaxSequences] i32: 0, 1, ..
   Buffer allowed_;       // [V_d] u8; no bytes: all are

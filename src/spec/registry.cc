@@ -43,8 +43,9 @@ std::unique_ptr<Drafter> load_drafter(const std::filesystem::path& folder,
   }
   report_unknown_keys(file, config.value().unknown_keys, options.strict_config);
   Eagle3Weights weights = load_eagle3_weights(checkpoint, config.value(), target, options.uploader);
-  return std::make_unique<Eagle3Drafter>(std::move(weights), std::move(config).value(),
-                                         options.type, options.allowed, options.uploader);
+  const ModelTypes types{.activation = options.type, .kv = options.kv};
+  return std::make_unique<Eagle3Drafter>(std::move(weights), std::move(config).value(), types,
+                                         options.allowed, options.uploader);
 }
 
 }  // namespace talon

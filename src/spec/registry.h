@@ -14,6 +14,7 @@ namespace talon {
 
 struct DrafterOptions {
   ActivationType type = ActivationType::kBf16;
+  KvFormat kv = {};
   std::span<const uint8_t> allowed;  // [V] 1: the target id may be drafted
   bool strict_config = false;        // an unknown config key is an error, not a warning
   Uploader* uploader = nullptr;      // to the target's device; null: the CPU

@@ -75,6 +75,11 @@ class GenerateTest(unittest.TestCase):
             generate(*flags)["token_ids"], generate("--method=none", *flags)["token_ids"]
         )
 
+    def test_fp8_kv_drafting_changes_no_token(self) -> None:
+        flags = ("--kv-cache-dtype", "fp8", "--index_cache_dtype=fp8", "--prompt", QUESTION)
+        answer = generate(*flags)
+        self.assertEqual(answer["token_ids"], generate("--method=none", *flags)["token_ids"])
+
     def test_underscores_work_and_limits_hold(self) -> None:
         answer = generate("--max_tokens=5", "--ignore_eos", "--prompt", QUESTION)
         self.assertEqual(answer["completion_tokens"], 5)
@@ -410,6 +415,9 @@ class BadInputTest(unittest.TestCase):
             ["--num-speculative-tokens", 8],
             ["--num-speculative-tokens", -1],
             ["--dtype", "int3"],
+            ["--kv-cache-dtype", "int8"],
+            ["--kv-cache-dtype", "float32"],
+            ["--dtype", "float32", "--index-cache-dtype", "bf16"],
             ["--device", "tpu"],
             ["--method", "medusa"],
             ["--max-tokens", 0],

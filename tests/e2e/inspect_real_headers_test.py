@@ -48,6 +48,14 @@ class InspectRealHeadersTest(unittest.TestCase):
         self.assertEqual(report["kv_bytes_per_token"], 137_472)
         self.assertEqual(report["index_bytes_per_token"], 14_592)
 
+    def test_fp8_halves_kv_and_adds_scales(self):
+        self.make()
+
+        report = self.inspect("--kv-cache-dtype", "fp8", "--index-cache-dtype", "fp8")
+
+        self.assertEqual(report["kv_bytes_per_token"], 68_736 + 1_920)
+        self.assertEqual(report["index_bytes_per_token"], 7_296)
+
     def test_bf16_counts_are_those_published(self):
         self.make()
 

@@ -21,6 +21,12 @@ class EngineGpuTest : public test::EngineFixture {
     config.device = DeviceChoice::kCuda;
     return config;
   }
+
+  static EngineConfig with_fp8(EngineConfig config) {
+    config.kv_cache_dtype = CacheDtype::kFp8;
+    config.index_cache_dtype = CacheDtype::kFp8;
+    return config;
+  }
 };
 
 // Prompts and answers of several lengths, greedy and sampled, with every kind of setting.
@@ -72,6 +78,19 @@ TEST_F(EngineGpuTest, DraftingChangesNoToken) {
 
   for (const int32_t drafts : {0, 2, 7}) {
     EXPECT_EQ(tokens_of(*build(on_gpu(drafts))), expected) << drafts << " drafts";
+  }
+}
+
+TEST_F(EngineGpuTest, Fp8KvKeepsTheEqualities) {
+  EngineConfig none = with_fp8(baseline());
+  none.device = DeviceChoice::kCuda;
+  const auto expected = tokens_of(*build(none));
+
+  for (const int32_t drafts : {0, 3}) {
+    EngineConfig config = with_fp8(on_gpu(drafts));
+    EXPECT_EQ(tokens_of(*build(config)), expected) << drafts << " drafts";
+    config.enforce_eager = true;
+    EXPECT_EQ(tokens_of(*build(config)), expected) << drafts << " drafts, eager";
   }
 }
 

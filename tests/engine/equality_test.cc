@@ -118,20 +118,6 @@ TEST_F(EqualityTest, OneRequestLeavesNothingBehindForTheNext) {
   EXPECT_EQ(run(*engine, random_prompt(150, 1), kAnswer).tokens, first.tokens);
 }
 
-// Bytes of all planes at positions [0, count), in a fresh engine's page order 1, 2, 3, ...
-std::vector<std::byte> kv_bytes(const Engine& engine, int64_t count) {
-  std::vector<std::byte> bytes;
-  const KvStore& kv = engine.runner().kv();
-  for (const Plane& plane : kv.layout().planes) {
-    const TensorView view = kv.plane(plane.owner, plane.layer, plane.kind);
-    for (int64_t position = 0; position < count; ++position) {
-      const TensorView row = view.at(1 + position / kPageTokens).at(position % kPageTokens);
-      bytes.insert(bytes.end(), row.data(), row.data() + plane.bytes_per_token());
-    }
-  }
-  return bytes;
-}
-
 // After any history of acceptances and rejections, target and drafter KV are those of a fresh
 // engine that prefills all tokens at once: the head's rows come from true taps, not from guesses.
 TEST_F(EqualityTest, KvAfterRejectionsEqualsRecomputation) {
@@ -148,7 +134,7 @@ TEST_F(EqualityTest, KvAfterRejectionsEqualsRecomputation) {
       const Output again = run(*fresh, all, 1);
 
       ASSERT_EQ(again.tokens.front(), tokens.back());
-      EXPECT_TRUE(kv_bytes(*engine, kv_len) == kv_bytes(*fresh, kv_len))
+      EXPECT_TRUE(test::kv_bytes(*engine, kv_len) == test::kv_bytes(*fresh, kv_len))
           << "K = " << drafts << ", " << answer << " tokens";
     }
   }

@@ -47,5 +47,25 @@ TEST(KvStoreTest, CopyPageTakesEveryPlane) {
   EXPECT_EQ(key.at(0).as<float>()[5], 0.0F);
 }
 
+TEST(KvStoreTest, E4m3HasAScaleForEachTokenAndHead) {
+  KvLayout layout;
+  layout.add_keys_and_values(
+      {PlaneOwner::kTarget, LayerIndex{0}, PlaneKind::kKey, 2, 16, DType::kF8E4M3});
+  layout.add_keys_and_values(
+      {PlaneOwner::kDrafter, LayerIndex{0}, PlaneKind::kKey, 2, 16, DType::kBf16});
+  KvStore store(layout, 3);
+
+  const KvStore::Attended target = store.attended(PlaneOwner::kTarget, LayerIndex{0});
+  const KvStore::Attended drafter = store.attended(PlaneOwner::kDrafter, LayerIndex{0});
+
+  EXPECT_EQ(layout.bytes_per_token(), 2 * 2 * (16 + 4) + 2 * 2 * 16 * 2);
+  EXPECT_EQ(to_string(target.values.shape()), "[3, 128, 2, 16]");
+  EXPECT_EQ(to_string(target.key_scales.shape()), "[3, 128, 2, 1]");
+  EXPECT_EQ(target.value_scales.dtype(), DType::kF32);
+  EXPECT_NE(target.key_scales.data(), target.value_scales.data());
+  EXPECT_TRUE(drafter.key_scales.empty());
+  EXPECT_TRUE(drafter.value_scales.empty());
+}
+
 }  // namespace
 }  // namespace talon

@@ -87,6 +87,21 @@ TEST(InspectTest, ParametersDoNotDependOnTheFormat) {
   }
 }
 
+TEST(InspectTest, CountsKvInTheTypeAskedFor) {
+  const TempDir dir;
+  test::write_target(dir.path());
+
+  const InspectReport kv = inspect_checkpoint(dir.path(), {.fp8_kv = true, .fp8_index = false});
+  const InspectReport both = inspect_checkpoint(dir.path(), {.fp8_kv = true, .fp8_index = true});
+
+  EXPECT_EQ(kv.kv_bytes_per_token, 6 * 2 * (64 + 2 * 4) + 5 * 64);
+  EXPECT_EQ(both.kv_bytes_per_token, 6 * 2 * (64 + 2 * 4) + 5 * 32);
+  EXPECT_EQ(both.index_bytes_per_token, 5 * 32);
+  EXPECT_EQ(both.memory->page_bytes, 128 * both.kv_bytes_per_token);
+  EXPECT_THAT(inspect_text(kv, false), HasSubstr("1 184 in fp8, 320 of it index keys in bf16"));
+  EXPECT_EQ(parse_json(inspect_json(both, false)).value()["index_cache_dtype"], "fp8");
+}
+
 TEST(InspectTest, DescribesAHead) {
   const TempDir dir;
   test::write_head(dir.path());

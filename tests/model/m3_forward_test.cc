@@ -317,6 +317,21 @@ TEST(M3ModelTest, KvLayoutListsThePlanesOfEachLayer) {
   EXPECT_EQ(layout.planes[4].layer, LayerIndex{1});
 }
 
+TEST(M3ModelTest, KvLayoutOfE4m3HasPlanesOfScales) {
+  const auto model = test::random_model({.with_tokenizer = false}, ActivationType::kBf16,
+                                        {.fp8_kv = true, .fp8_index = false});
+
+  const KvLayout layout = model->kv_layout();
+
+  ASSERT_EQ(layout.planes.size(), 4U + 5 * 5);
+  // As above in one byte, an f32 for each key and value head, index keys in bf16.
+  EXPECT_EQ(layout.bytes_per_token(), 6 * 2 * 2 * (32 + 4) + 5 * 32 * 2);
+  EXPECT_EQ(layout.planes[2].kind, PlaneKind::kKeyScale);
+  EXPECT_EQ(layout.planes[3].kind, PlaneKind::kValueScale);
+  EXPECT_EQ(layout.planes[8].kind, PlaneKind::kIndexKey);
+  EXPECT_EQ(layout.planes[8].dtype, DType::kBf16);
+}
+
 TEST(M3ModelDeathTest, ATapBeyondTheLastLayerIsAnError) {
   const auto model = test::random_model({.with_tokenizer = false}, ActivationType::kBf16);
   test::StepDriver driver(*model, nullptr, {});

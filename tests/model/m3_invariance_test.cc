@@ -1,7 +1,7 @@
 // What the forward pass may not depend on, as equalities of bits on every instruction path, with
-// one and two threads, in both activation types: chunk, batch, neighbours, page order, stale KV and
-// taps. The sequence is 700 tokens long over layers that attend to two pages of 128, so that the
-// later rows drop most of their context (spec/minimax_m3.md 8, M4 to M6).
+// one and two threads, in both activation types and with KV in e4m3: chunk, batch, neighbours, page
+// order, stale KV and taps. The sequence is 700 tokens long over layers that attend to two pages of
+// 128, so that the later rows drop most of their context (spec/minimax_m3.md 8, M4 to M6).
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -9,6 +9,8 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "model/minimax_m3/m3_model.h"
@@ -27,6 +29,7 @@ struct Mode {
   ActivationType type;
   CpuPath path;
   int num_threads;
+  bool fp8 = false;  // keys, values and index keys
 };
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -49,6 +52,9 @@ std::vector<Mode> modes() {
         all.push_back({type, path, 2});
       }
     }
+    if (cpu_path_available(path) && path != CpuPath::kScalar) {
+      all.push_back({ActivationType::kBf16, path, 2, true});
+    }
   }
   return all;
 }
@@ -56,14 +62,15 @@ std::vector<Mode> modes() {
 std::string mode_name(const testing::TestParamInfo<Mode>& info) {
   return std::string(cpu_path_name(info.param.path)) +
          (info.param.type == ActivationType::kF32 ? "_f32_" : "_bf16_") +
-         std::to_string(info.param.num_threads);
+         std::to_string(info.param.num_threads) + (info.param.fp8 ? "_fp8" : "");
 }
 
-const M3Model& model_of(ActivationType type) {
-  static std::map<ActivationType, std::unique_ptr<M3Model>> models;
-  std::unique_ptr<M3Model>& model = models[type];
+const M3Model& model_of(ActivationType type, bool fp8 = false) {
+  static std::map<std::pair<ActivationType, bool>, std::unique_ptr<M3Model>> models;
+  std::unique_ptr<M3Model>& model = models[{type, fp8}];
   if (model == nullptr) {
-    model = test::random_model({.seed = kSeed, .with_tokenizer = false}, type);
+    model = test::random_model({.seed = kSeed, .with_tokenizer = false}, type,
+                               {.fp8_kv = fp8, .fp8_index = fp8});
   }
   return *model;
 }
@@ -90,7 +97,7 @@ class M3InvarianceTest : public testing::TestWithParam<Mode> {
  protected:
   // A driver with nothing cached.
   test::StepDriver fresh() const {
-    return {model_of(GetParam().type),
+    return {model_of(GetParam().type, GetParam().fp8),
             nullptr,
             {.num_threads = GetParam().num_threads, .path = GetParam().path}};
   }
@@ -115,10 +122,10 @@ class M3InvarianceTest : public testing::TestWithParam<Mode> {
 
   // One step of one thread on the same path: what every other way to run must equal.
   const test::StepOutput& whole() const {
-    static std::map<std::pair<ActivationType, CpuPath>, test::StepOutput> outputs;
-    test::StepOutput& out = outputs[{GetParam().type, GetParam().path}];
+    static std::map<std::tuple<ActivationType, CpuPath, bool>, test::StepOutput> outputs;
+    test::StepOutput& out = outputs[{GetParam().type, GetParam().path, GetParam().fp8}];
     if (out.logits.num_rows == 0) {
-      test::StepDriver driver(model_of(GetParam().type), nullptr,
+      test::StepDriver driver(model_of(GetParam().type, GetParam().fp8), nullptr,
                               {.num_threads = 1, .path = GetParam().path});
       out = run(driver, {kLength}, pages_, layers_);
     }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "tests/ops/op_test_util.h"
+#include "tests/ops/plane_types.h"
 
 namespace talon::ops {
 namespace {
@@ -27,14 +28,17 @@ constexpr Heads kHeads[] = {{8, 2, 32}, {4, 4, 64}, {16, 1, 128},
                             {6, 2, 24}, {3, 1, 16}, {20, 1, 32}};
 
 // Two sequences whose pages are mixed in one pool. Tokens at and past `length` of a sequence are
-// NaN in both planes.
+// NaN in both planes, and so are the scales of e4m3. Values are below 1 in any type.
 class Cache {
  public:
   Cache(DType dtype, const Heads& heads, std::vector<int64_t> lengths)
       : heads_(heads),
         lengths_(std::move(lengths)),
+        amplitude_(dtype == DType::kF8E4M3 ? 448.0F : 1.0F),
         keys(dtype, {kNumPages, kPage, heads.groups, heads.dim}),
         values(dtype, {kNumPages, kPage, heads.groups, heads.dim}),
+        key_scales(DType::kF32, {kNumPages, kPage, heads.groups, 1}),
+        value_scales(DType::kF32, {kNumPages, kPage, heads.groups, 1}),
         page_table(DType::kI32, {static_cast<int64_t>(lengths_.size()), kPagesEach}) {
     TestRng rng(11);
     for (size_t b = 0; b < lengths_.size(); ++b) {
@@ -45,11 +49,38 @@ class Cache {
             static_cast<int32_t>(1 + sequence + 3 * (kPagesEach - 1 - p));
       }
       for (int64_t j = 0; j < lengths_[b]; ++j) {
+        const int64_t first = place(static_cast<int64_t>(b), j);
         for (int64_t i = 0; i < heads.groups * heads.dim; ++i) {
-          keys.set(place(static_cast<int64_t>(b), j) + i, rng.uniform(-1.0F, 1.0F));
-          values.set(place(static_cast<int64_t>(b), j) + i, rng.uniform(-1.0F, 1.0F));
+          set_plane(keys, first + i, rng.uniform(-amplitude_, amplitude_));
+          set_plane(values, first + i, rng.uniform(-amplitude_, amplitude_));
+        }
+        for (int64_t g = 0; is_scaled() && g < heads.groups; ++g) {
+          key_scales.set(first / heads.dim + g, rng.uniform(0.1F, 1.0F) / amplitude_);
+          value_scales.set(first / heads.dim + g, rng.uniform(0.1F, 1.0F) / amplitude_);
         }
       }
+    }
+  }
+
+  bool is_scaled() const { return keys.dtype() == DType::kF8E4M3; }
+
+  // Element i of a plane, with its scale.
+  double key(int64_t i) const {
+    return plane_value(keys, i) * (is_scaled() ? key_scales.value(i / heads_.dim) : 1.0);
+  }
+  double value(int64_t i) const {
+    return plane_value(values, i) * (is_scaled() ? value_scales.value(i / heads_.dim) : 1.0);
+  }
+
+  void forget(int64_t sequence, int64_t j) {
+    const int64_t first = place(sequence, j);
+    for (int64_t i = 0; i < heads_.groups * heads_.dim; ++i) {
+      set_plane(keys, first + i, std::nanf(""));
+      set_plane(values, first + i, std::nanf(""));
+    }
+    for (int64_t g = 0; g < heads_.groups; ++g) {
+      key_scales.set(first / heads_.dim + g, std::nanf(""));
+      value_scales.set(first / heads_.dim + g, std::nanf(""));
     }
   }
 
@@ -65,10 +96,13 @@ class Cache {
  private:
   Heads heads_;
   std::vector<int64_t> lengths_;
+  float amplitude_;
 
  public:
   TestTensor keys;
   TestTensor values;
+  TestTensor key_scales;
+  TestTensor value_scales;
   TestTensor page_table;
 };
 
@@ -116,7 +150,7 @@ void exact_head(const Problem& p, int64_t t, int64_t h, double* out) {
   for (const int64_t place : places) {
     double score = 0.0;
     for (int64_t d = 0; d < p.heads.dim; ++d) {
-      score += p.q.value((t * p.heads.heads + h) * p.heads.dim + d) * p.cache.keys.value(place + d);
+      score += p.q.value((t * p.heads.heads + h) * p.heads.dim + d) * p.cache.key(place + d);
     }
     weights.push_back(score * static_cast<double>(p.scale));
   }
@@ -128,7 +162,7 @@ void exact_head(const Problem& p, int64_t t, int64_t h, double* out) {
   }
   for (size_t i = 0; i < places.size(); ++i) {
     for (int64_t d = 0; d < p.heads.dim; ++d) {
-      out[d] += weights[i] / sum * p.cache.values.value(places[i] + d);
+      out[d] += weights[i] / sum * p.cache.value(places[i] + d);
     }
   }
 }
@@ -154,11 +188,17 @@ TestTensor run(Stream stream, const Problem& p) {
                         .q = p.q.cview(),
                         .key_plane = p.cache.keys.cview(),
                         .value_plane = p.cache.values.cview(),
+                        .key_scales = {},
+                        .value_scales = {},
                         .page_table = p.cache.page_table.cview(),
                         .row_sequence = sequence.cview(),
                         .positions = position.cview(),
                         .blocks = {},
                         .scale = p.scale};
+  if (p.cache.is_scaled()) {
+    args.key_scales = p.cache.key_scales.cview();
+    args.value_scales = p.cache.value_scales.cview();
+  }
   if (!p.blocks.empty()) {
     args.blocks =
         ConstTensorView(p.blocks.data(), Shape{num_rows(p), p.heads.groups, list_size(p)});
@@ -173,9 +213,9 @@ Bound bound_of(const Heads& heads) {
   return {0x1p-21, (static_cast<double>(heads.dim) + 64.0) * 0x1p-24};
 }
 
-std::string name_of(const Heads& heads, DType dtype) {
+std::string name_of(const Heads& heads, PlaneTypes types) {
   return std::to_string(heads.heads) + " heads, " + std::to_string(heads.groups) + " groups, dim " +
-         std::to_string(heads.dim) + ", " + std::string(dtype_name(dtype));
+         std::to_string(heads.dim) + ", " + types.name();
 }
 
 float scale_of(const Heads& heads) { return 1.0F / std::sqrt(static_cast<float>(heads.dim)); }
@@ -183,11 +223,11 @@ float scale_of(const Heads& heads) { return 1.0F / std::sqrt(static_cast<float>(
 TEST(AttentionTest, DenseIsSoftmaxOverAllVisibleTokens) {
   TALON_TRACE_SEED();
   for (const Heads& heads : kHeads) {
-    for (const DType dtype : {DType::kF32, DType::kBf16}) {
-      SCOPED_TRACE(name_of(heads, dtype));
-      Cache cache(dtype, heads, {301, 640});
+    for (const PlaneTypes types : kPlaneTypes) {
+      SCOPED_TRACE(name_of(heads, types));
+      Cache cache(types.planes, heads, {301, 640});
       const Rows rows = {{0, 1, 1, 0, 1, 0, 1, 1}, {0, 1, 126, 127, 128, 300, 639, -1}};
-      const TestTensor q = TestTensor::random(dtype, {8, heads.heads, heads.dim}, 12, 3.0F);
+      const TestTensor q = TestTensor::random(types.rows, {8, heads.heads, heads.dim}, 12, 3.0F);
       const auto exact = exact_attention({cache, heads, q, rows, {}, scale_of(heads)});
 
       for_each_run([&](Stream stream) {
@@ -201,12 +241,12 @@ TEST(AttentionTest, DenseIsSoftmaxOverAllVisibleTokens) {
 
 TEST(AttentionTest, KeysBehindThePositionAreNotTouched) {
   const Heads heads = {8, 2, 32};
-  for (const DType dtype : {DType::kF32, DType::kBf16}) {
+  for (const PlaneTypes types : kPlaneTypes) {
     for (const int32_t position : {0, 1, 2, 63, 126, 127, 128, 129, 255, 256, 300}) {
       SCOPED_TRACE(position);
-      Cache cache(dtype, heads, {position + 1});  // NaN from the next token on
+      Cache cache(types.planes, heads, {position + 1});  // NaN from the next token on
       const Rows rows = {{0}, {position}};
-      const TestTensor q = TestTensor::random(dtype, {1, heads.heads, heads.dim}, 13);
+      const TestTensor q = TestTensor::random(types.rows, {1, heads.heads, heads.dim}, 13);
       const auto exact = exact_attention({cache, heads, q, rows, {}, scale_of(heads)});
 
       for_each_run([&](Stream stream) {
@@ -271,11 +311,11 @@ std::vector<int32_t> all_pages(const Rows& rows, int64_t groups, int64_t list) {
 TEST(AttentionTest, AListOfAllPagesGivesTheBitsOfTheDenseForm) {
   TALON_TRACE_SEED();
   for (const Heads& heads : kHeads) {
-    for (const DType dtype : {DType::kF32, DType::kBf16}) {
-      SCOPED_TRACE(name_of(heads, dtype));
-      Cache cache(dtype, heads, {400, 640});
+    for (const PlaneTypes types : kPlaneTypes) {
+      SCOPED_TRACE(name_of(heads, types));
+      Cache cache(types.planes, heads, {400, 640});
       const Rows rows = {{0, 0, 1, 1, 1, 0}, {5, 399, 127, 128, 639, -1}};
-      const TestTensor q = TestTensor::random(dtype, {6, heads.heads, heads.dim}, 15, 3.0F);
+      const TestTensor q = TestTensor::random(types.rows, {6, heads.heads, heads.dim}, 15, 3.0F);
       const auto blocks = all_pages(rows, heads.groups, 7);
       for_each_run([&](Stream stream) {
         const TestTensor dense = run(stream, {cache, heads, q, rows, {}, scale_of(heads)});
@@ -290,9 +330,9 @@ TEST(AttentionTest, AListOfAllPagesGivesTheBitsOfTheDenseForm) {
 TEST(AttentionTest, SparseSeesTheListedPagesOnly) {
   TALON_TRACE_SEED();
   for (const Heads& heads : kHeads) {
-    for (const DType dtype : {DType::kF32, DType::kBf16}) {
-      SCOPED_TRACE(name_of(heads, dtype));
-      Cache cache(dtype, heads, {400, 640});
+    for (const PlaneTypes types : kPlaneTypes) {
+      SCOPED_TRACE(name_of(heads, types));
+      Cache cache(types.planes, heads, {400, 640});
       const Rows rows = {{1, 0, 1}, {639, 399, 511}};
       std::vector<int32_t> blocks;
       for (int64_t g = 0; g < heads.groups; ++g) {  // groups differ
@@ -305,7 +345,7 @@ TEST(AttentionTest, SparseSeesTheListedPagesOnly) {
       for (int64_t g = 0; g < heads.groups; ++g) {
         blocks.insert(blocks.end(), {0, 1, 2, 3});
       }
-      const TestTensor q = TestTensor::random(dtype, {3, heads.heads, heads.dim}, 16, 3.0F);
+      const TestTensor q = TestTensor::random(types.rows, {3, heads.heads, heads.dim}, 16, 3.0F);
       const auto exact = exact_attention({cache, heads, q, rows, blocks, scale_of(heads)});
       for_each_run([&](Stream stream) {
         const TestTensor out = run(stream, {cache, heads, q, rows, blocks, scale_of(heads)});
@@ -321,8 +361,8 @@ TEST(AttentionTest, SparseSeesTheListedPagesOnly) {
 TEST(AttentionTest, VerifyRowsHaveTheBitsOfSingleRows) {
   TALON_TRACE_SEED();
   for (const Heads& heads : kHeads) {
-    for (const DType dtype : {DType::kF32, DType::kBf16}) {
-      SCOPED_TRACE(name_of(heads, dtype));
+    for (const PlaneTypes types : kPlaneTypes) {
+      SCOPED_TRACE(name_of(heads, types));
       constexpr int64_t kRows = 8;
       constexpr int32_t kFirst = 252;  // the rows cross into the next page
       Rows rows;
@@ -330,20 +370,18 @@ TEST(AttentionTest, VerifyRowsHaveTheBitsOfSingleRows) {
         rows.sequence.push_back(0);
         rows.position.push_back(kFirst + r);
       }
-      const TestTensor q = TestTensor::random(dtype, {kRows, heads.heads, heads.dim}, 17, 3.0F);
+      const TestTensor q =
+          TestTensor::random(types.rows, {kRows, heads.heads, heads.dim}, 17, 3.0F);
       for_each_run([&](Stream stream) {
-        Cache cache(dtype, heads, {kFirst + kRows});
+        Cache cache(types.planes, heads, {kFirst + kRows});
         const TestTensor together = run(stream, {cache, heads, q, rows, {}, scale_of(heads)});
         for (int64_t r = kRows - 1; r >= 0; --r) {
-          TestTensor one(dtype, {1, heads.heads, heads.dim});
+          TestTensor one(types.rows, {1, heads.heads, heads.dim});
           for (int64_t i = 0; i < one.num_elements(); ++i) {
             one.set(i, static_cast<float>(q.value(r * one.num_elements() + i)));
           }
-          for (int64_t i = 0; i < heads.groups * heads.dim; ++i) {
-            if (r + 1 < kRows) {
-              cache.keys.set(cache.place(0, kFirst + r + 1) + i, std::nanf(""));
-              cache.values.set(cache.place(0, kFirst + r + 1) + i, std::nanf(""));
-            }
+          if (r + 1 < kRows) {
+            cache.forget(0, kFirst + r + 1);
           }
           const Rows single = {{0}, {static_cast<int32_t>(kFirst + r)}};
 

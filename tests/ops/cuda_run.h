@@ -28,6 +28,7 @@
 #include "core/thread_pool.h"
 #include "ops/weight.h"
 #include "tests/ops/op_test_util.h"
+#include "tests/ops/plane_types.h"
 #include "tests/ops/test_weight.h"
 
 namespace talon::ops {
@@ -280,6 +281,10 @@ inline void expect_cuda_near(const OpCall& call, std::span<const Bound> bounds) 
   for (size_t i = 0; i < actual.size(); ++i) {
     if (bounds[i].relative == 0.0 && bounds[i].absolute == 0.0) {
       EXPECT_TRUE(same_bits(actual[i], expected[i])) << "output " << i;
+    } else if (actual[i].dtype() == DType::kF8E4M3) {
+      EXPECT_TRUE(actual[i].guards_intact()) << "output " << i;
+      EXPECT_TRUE(is_near(widened(actual[i]), widened(expected[i]).values(), bounds[i]))
+          << "output " << i;
     } else {
       EXPECT_TRUE(is_near(actual[i], expected[i].values(), bounds[i])) << "output " << i;
     }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "tests/ops/op_test_util.h"
+#include "tests/ops/plane_types.h"
 
 namespace talon::ops {
 namespace {
@@ -38,8 +39,8 @@ class IndexCache {
     }
   }
 
-  void set(int64_t token, int64_t d, float value) { keys.set(place(token) + d, value); }
-  double get(int64_t token, int64_t d) const { return keys.value(place(token) + d); }
+  void set(int64_t token, int64_t d, float value) { set_plane(keys, place(token) + d, value); }
+  double get(int64_t token, int64_t d) const { return plane_value(keys, place(token) + d); }
   void set_token(int64_t token, float value) {
     for (int64_t d = 0; d < dim_; ++d) {
       set(token, d, value);
@@ -141,13 +142,13 @@ TEST(IndexTopkTest, EqualsTheScalarModel) {
   const std::vector<int32_t> positions = {0, 1, 127, 128, 129, 2047, 2048, 2175, 2176, 2559};
   for (const int64_t dim : {32, 128, 24}) {
     for (const Choice& choice : {Choice{2, 4, 1}, {4, 16, 1}, {5, 3, 2}, {1, 1, 1}, {3, 4, 4}}) {
-      for (const DType dtype : {DType::kF32, DType::kBf16}) {
-        SCOPED_TRACE("dim " + std::to_string(dim) + ", heads " + std::to_string(choice.heads) +
-                     ", chosen " + std::to_string(choice.chosen) + ", local " +
-                     std::to_string(choice.num_local));
-        const IndexCache cache(dtype, 20, dim, 2560);
+      for (const PlaneTypes types : kPlaneTypes) {
+        SCOPED_TRACE(types.name() + ", dim " + std::to_string(dim) + ", heads " +
+                     std::to_string(choice.heads) + ", chosen " + std::to_string(choice.chosen) +
+                     ", local " + std::to_string(choice.num_local));
+        const IndexCache cache(types.planes, 20, dim, 2560);
         const auto rows = static_cast<int64_t>(positions.size());
-        const TestTensor q = small_integers(dtype, {rows, choice.heads, dim}, 22);
+        const TestTensor q = small_integers(types.rows, {rows, choice.heads, dim}, 22);
         std::vector<std::vector<int32_t>> expected;
         for (int64_t i = 0; i < rows * choice.heads; ++i) {
           const int32_t position = positions[static_cast<size_t>(i / choice.heads)];
@@ -181,18 +182,20 @@ TEST(IndexTopkTest, TiesGoToTheLowerPage) {
 }
 
 TEST(IndexTopkTest, NanScoresAreLowest) {
-  IndexCache cache(DType::kF32, 6, 16, 6 * kPage);
-  for (int64_t j = 0; j < 6 * kPage; ++j) {
-    cache.set_token(j, j < 2 * kPage ? std::nanf("") : -static_cast<float>(j));
-  }
-  cache.set_token(3 * kPage + 5, std::nanf(""));  // one token of a page does not hide the others
-  TestTensor q(DType::kF32, {1, 1, 16});
-  q.fill(1.0F);
-  for_each_run([&](Stream stream) {
-    TestTensor blocks = run(stream, cache, q, {5 * kPage}, {1, 4, 1});
+  for (const DType dtype : {DType::kF32, DType::kF8E4M3}) {
+    IndexCache cache(dtype, 6, 16, 6 * kPage);
+    for (int64_t j = 0; j < 6 * kPage; ++j) {
+      cache.set_token(j, j < 2 * kPage ? std::nanf("") : -static_cast<float>(j));
+    }
+    cache.set_token(3 * kPage + 5, std::nanf(""));  // one token of a page does not hide the others
+    TestTensor q(DType::kF32, {1, 1, 16});
+    q.fill(1.0F);
+    for_each_run([&](Stream stream) {
+      TestTensor blocks = run(stream, cache, q, {5 * kPage}, {1, 4, 1});
 
-    EXPECT_EQ(list_of(blocks, 0, 4), (std::vector<int32_t>{2, 3, 4, 5}));
-  });
+      EXPECT_EQ(list_of(blocks, 0, 4), (std::vector<int32_t>{2, 3, 4, 5}));
+    });
+  }
 }
 
 TEST(IndexTopkTest, TheOwnPageIsTakenWhateverItHolds) {

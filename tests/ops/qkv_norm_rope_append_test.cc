@@ -1,9 +1,11 @@
 // The fused step after the projection against double precision, head by head; a plane holds NaN
-// wherever nothing was written. Equal bits on all paths.
+// wherever nothing was written. Equal bits on all paths. Planes of e4m3 against planes of the
+// activations' type, quantised here.
 #include "ops/qkv_norm_rope_append.h"
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <optional>
@@ -15,6 +17,7 @@
 #include "core/stream.h"
 #include "ops/rope.h"
 #include "tests/ops/op_test_util.h"
+#include "tests/ops/plane_types.h"
 
 namespace talon::ops {
 namespace {
@@ -85,18 +88,22 @@ struct Outputs {
   TestTensor index_q;
   TestTensor keys;
   TestTensor values;
+  TestTensor key_scales;
+  TestTensor value_scales;
   TestTensor index_keys;
 
-  explicit Outputs(const Inputs& in)
+  Outputs(const Inputs& in, DType planes)
       : q(in.dtype, {in.num_rows(), in.d.query_heads, in.d.size}),
         index_q(in.dtype, {in.num_rows(), in.d.index_heads, in.d.index_size}),
-        keys(in.dtype, {kPages, kPage, in.d.key_heads, in.d.size}),
-        values(in.dtype, {kPages, kPage, in.d.key_heads, in.d.size}),
-        index_keys(in.dtype, {kPages, kPage, 1, in.d.index_size}) {}
+        keys(planes, {kPages, kPage, in.d.key_heads, in.d.size}),
+        values(planes, {kPages, kPage, in.d.key_heads, in.d.size}),
+        key_scales(DType::kF32, {kPages, kPage, in.d.key_heads, 1}),
+        value_scales(DType::kF32, {kPages, kPage, in.d.key_heads, 1}),
+        index_keys(planes, {kPages, kPage, 1, in.d.index_size}) {}
 };
 
-Outputs run(Stream stream, const Inputs& in) {
-  Outputs out(in);
+Outputs run_on(Stream stream, const Inputs& in, DType planes) {
+  Outputs out(in, planes);
   const TestTensor slots = TestTensor::of(in.slots, {in.num_rows()});
   QkvNormRopeAppendArgs args = {.q = out.q.view(),
                                 .key_plane = out.keys.view(),
@@ -105,6 +112,10 @@ Outputs run(Stream stream, const Inputs& in) {
                                 .cos_sin = in.cos_sin.cview(),
                                 .write_slots = slots.cview(),
                                 .eps = kEps};
+  if (planes == DType::kF8E4M3) {
+    args.key_scales = out.key_scales.view();
+    args.value_scales = out.value_scales.view();
+  }
   if (in.d.index_heads > 0) {
     args.index_q = out.index_q.view();
     args.index_key_plane = out.index_keys.view();
@@ -120,6 +131,8 @@ Outputs run(Stream stream, const Inputs& in) {
   qkv_norm_rope_append(stream, args);
   return out;
 }
+
+Outputs run(Stream stream, const Inputs& in) { return run_on(stream, in, in.dtype); }
 
 // One head in double precision: `gain` null for none.
 std::vector<double> exact_head(
@@ -288,6 +301,97 @@ TEST(QkvNormRopeAppendTest, NanStaysInItsHead) {
     }
     EXPECT_TRUE(std::isfinite(out.keys.value(kPage * 16)));
   });
+}
+
+// Heads [first, first + count) of `plain`, as e4m3 with their scales; what is NaN was not written.
+struct Quantised {
+  TestTensor codes;
+  TestTensor scales;
+};
+Quantised quantised(const TestTensor& plain, bool has_scales) {
+  const int64_t size = plain.num_columns();
+  const int64_t heads = plain.num_elements() / size;
+  Quantised out = {TestTensor(DType::kF8E4M3, plain.shape()),
+                   TestTensor(DType::kF32, {kPages, kPage, heads / kPages / kPage, 1})};
+  for (int64_t h = kPage * (heads / kPages / kPage); h < heads; ++h) {
+    float largest = 0.0F;
+    for (int64_t c = 0; c < size; ++c) {
+      largest = std::max(largest, std::abs(static_cast<float>(plain.value(h * size + c))));
+    }
+    if (std::isnan(plain.value(h * size))) {
+      continue;
+    }
+    const float scale = has_scales ? std::max(largest / 448.0F, 0x1.0p-126F) : 1.0F;
+    out.scales.set(h, scale);
+    for (int64_t c = 0; c < size; ++c) {
+      set_plane(out.codes, h * size + c, static_cast<float>(plain.value(h * size + c)) / scale);
+    }
+  }
+  return out;
+}
+
+// The null page is not looked at.
+::testing::AssertionResult same_pages(const TestTensor& actual, const TestTensor& expected) {
+  const int64_t rows = actual.num_elements() / actual.num_columns();
+  const int64_t first = rows / kPages;
+  return actual.guards_intact() &&
+                 actual.row_bytes(first, rows - first) == expected.row_bytes(first, rows - first)
+             ? ::testing::AssertionSuccess()
+             : ::testing::AssertionFailure() << "other codes or scales";
+}
+
+TEST(QkvNormRopeAppendTest, PlanesOfE4m3HoldWhatTheOthersWouldQuantised) {
+  TALON_TRACE_SEED();
+  const std::vector<int64_t> slots = {2 * kPage - 1, 2 * kPage, 0, 3 * kPage + 77, 4 * kPage - 1};
+  for (const Dimensions& d : kDimensions) {
+    for (const Types types : kTypes) {
+      SCOPED_TRACE(testing::Message() << "D " << d.size << " " << dtype_name(types.rows));
+      Inputs in(d, types.rows, types.gains, slots);
+      const int64_t values = (d.query_heads + d.key_heads) * d.size;
+      for (int64_t c = 0; c < d.size; ++c) {
+        in.qkv.set(values + c, 0.0F);                                         // a head of zeros
+        in.qkv.set(in.width() + values + c, static_cast<float>(c) * 1e-40F);  // of subnormals
+      }
+      for_each_run([&](Stream stream) {
+        const Outputs plain = run(stream, in);
+        const Outputs fp8 = run_on(stream, in, DType::kF8E4M3);
+
+        const Quantised keys = quantised(plain.keys, true);
+        const Quantised value = quantised(plain.values, true);
+        EXPECT_TRUE(same_bits(fp8.q, plain.q));
+        EXPECT_TRUE(same_bits(fp8.index_q, plain.index_q));
+        EXPECT_TRUE(same_pages(fp8.keys, keys.codes));
+        EXPECT_TRUE(same_pages(fp8.key_scales, keys.scales));
+        EXPECT_TRUE(same_pages(fp8.values, value.codes));
+        EXPECT_TRUE(same_pages(fp8.value_scales, value.scales));
+        if (d.index_heads > 0) {
+          EXPECT_TRUE(same_pages(fp8.index_keys, quantised(plain.index_keys, false).codes));
+        }
+      });
+    }
+  }
+}
+
+TEST(QkvNormRopeAppendTest, ANanMakesAllOfItsQuantisedHeadNan) {
+  Inputs in({1, 2, 16, 8, 0, 0, true}, DType::kBf16, DType::kBf16, {kPage});
+  in.qkv.set(3 * 16 + 5, std::numeric_limits<float>::quiet_NaN());  // in value head 0
+  for_each_run([&](Stream stream) {
+    const Outputs out = run_on(stream, in, DType::kF8E4M3);
+
+    EXPECT_TRUE(std::isnan(out.value_scales.value(kPage * 2)));
+    EXPECT_TRUE(std::isfinite(out.value_scales.value(kPage * 2 + 1)));
+    for (int64_t c = 0; c < 32; ++c) {
+      EXPECT_EQ(std::isnan(plane_value(out.values, kPage * 32 + c)), c < 16) << c;
+    }
+  });
+}
+
+TEST(QkvNormRopeAppendDeathTest, RefusesScalesThatDoNotBelong) {
+  CpuContext context(1, CpuPath::kScalar, false);
+  const Inputs in({1, 1, 8, 4, 0, 0, true}, DType::kF32, DType::kF32, {kPage});
+  EXPECT_DEATH(run_on(Stream(context), in, DType::kBf16), "key_plane is bf16");
+  const Inputs wide({1, 1, 264, 4, 0, 0, true}, DType::kF32, DType::kF32, {kPage});
+  EXPECT_DEATH(run_on(Stream(context), wide, DType::kF8E4M3), "an e4m3 head of 264 is over 256");
 }
 
 TEST(QkvNormRopeAppendDeathTest, RefusesASlotOutsideThePlane) {

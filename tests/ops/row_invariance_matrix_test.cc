@@ -13,6 +13,7 @@
 #include "ops/index_topk.h"
 #include "ops/linear.h"
 #include "ops/moe_experts.h"
+#include "tests/ops/plane_types.h"
 #include "tests/ops/row_invariance.h"
 #include "tests/ops/test_weight.h"
 
@@ -114,12 +115,14 @@ TEST(RowInvarianceMatrixTest, MoeExperts) {
 
 // Rows of three sequences, among them a prefill chunk, verify steps and dead rows.
 struct AttentionData {
-  AttentionData(DType dtype, int64_t heads, int64_t groups, int64_t dim)
-      : q(TestTensor::random(dtype, {kRows, heads, dim}, 61, 3.0F)),
-        index_q(TestTensor::random(dtype, {kRows, groups, dim}, 62)),
-        keys(TestTensor::random(dtype, {kPages, 128, groups, dim}, 63)),
-        values(TestTensor::random(dtype, {kPages, 128, groups, dim}, 64)),
-        index_keys(TestTensor::random(dtype, {kPages, 128, 1, dim}, 65)),
+  AttentionData(PlaneTypes types, int64_t heads, int64_t groups, int64_t dim)
+      : q(TestTensor::random(types.rows, {kRows, heads, dim}, 61, 3.0F)),
+        index_q(TestTensor::random(types.rows, {kRows, groups, dim}, 62)),
+        keys(random_plane(types.planes, {kPages, 128, groups, dim}, 63)),
+        values(random_plane(types.planes, {kPages, 128, groups, dim}, 64)),
+        key_scales(TestTensor::random(DType::kF32, {kPages, 128, groups, 1}, 66)),
+        value_scales(TestTensor::random(DType::kF32, {kPages, 128, groups, 1}, 67)),
+        index_keys(random_plane(types.planes, {kPages, 128, 1, dim}, 65)),
         page_table(DType::kI32, {3, 6}),
         sequence(DType::kI32, {kRows}),
         position(DType::kI32, {kRows}) {
@@ -137,6 +140,8 @@ struct AttentionData {
   TestTensor index_q;
   TestTensor keys;
   TestTensor values;
+  TestTensor key_scales;
+  TestTensor value_scales;
   TestTensor index_keys;
   TestTensor page_table;
   TestTensor sequence;
@@ -154,10 +159,13 @@ std::vector<std::vector<std::byte>> choose_and_attend(
                       .page_table = data.page_table.cview(),
                       .row_sequence = data.sequence.cview().rows(first, count),
                       .positions = data.position.cview().rows(first, count)});
+  const bool is_scaled = data.keys.dtype() == DType::kF8E4M3;
   attention(stream, {.out = out.view(),
                      .q = data.q.cview().rows(first, count),
                      .key_plane = data.keys.cview(),
                      .value_plane = data.values.cview(),
+                     .key_scales = is_scaled ? data.key_scales.cview() : ConstTensorView{},
+                     .value_scales = is_scaled ? data.value_scales.cview() : ConstTensorView{},
                      .page_table = data.page_table.cview(),
                      .row_sequence = data.sequence.cview().rows(first, count),
                      .positions = data.position.cview().rows(first, count),
@@ -174,12 +182,12 @@ TEST(RowInvarianceMatrixTest, AttentionAndIndexTopk) {
     int64_t dim;
   };
   for (const Heads& heads : {Heads{8, 2, 32}, {7, 1, 16}, {4, 2, 24}}) {
-    for (const DType dtype : {DType::kF32, DType::kBf16}) {
+    for (const PlaneTypes types : kPlaneTypes) {
       const auto data =
-          std::make_shared<AttentionData>(dtype, heads.heads, heads.groups, heads.dim);
+          std::make_shared<AttentionData>(types, heads.heads, heads.groups, heads.dim);
       for (const bool sparse : {false, true}) {
-        expect_row_invariant({"attention " + std::string(dtype_name(dtype)) + " dim " +
-                                  std::to_string(heads.dim) + (sparse ? " sparse" : " dense"),
+        expect_row_invariant({"attention " + types.name() + " dim " + std::to_string(heads.dim) +
+                                  (sparse ? " sparse" : " dense"),
                               [data, sparse](Stream stream, int64_t first, int64_t count) {
                                 return choose_and_attend(*data, sparse, stream, first, count);
                               }});

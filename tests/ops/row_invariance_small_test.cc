@@ -20,6 +20,7 @@
 #include "ops/round_metadata.h"
 #include "ops/route.h"
 #include "tests/ops/op_test_util.h"
+#include "tests/ops/plane_types.h"
 #include "tests/ops/row_invariance.h"
 
 namespace talon::ops {
@@ -179,13 +180,13 @@ RowInvarianceCase metadata_case() {
 }
 
 // Row t writes to token t of page 1; its row of the result is what stands there.
-RowInvarianceCase qkv_case(DType dtype) {
+RowInvarianceCase qkv_case(PlaneTypes types) {
   constexpr int64_t kHeads = 6;
   constexpr int64_t kKeyHeads = 2;
   constexpr int64_t kSize = 36;
   constexpr int64_t kIndexSize = 44;
   const int64_t width = (kHeads + 2 * kKeyHeads) * kSize + 3 * kIndexSize;
-  const auto qkv = TestTensor::random(dtype, {kRows, width}, 22);
+  const auto qkv = TestTensor::random(types.rows, {kRows, width}, 22);
   const auto gain = TestTensor::random(DType::kBf16, {kSize}, 23);
   const auto index_gain = TestTensor::random(DType::kBf16, {kIndexSize}, 24);
   const auto cos_sin = TestTensor::random(DType::kF32, {kRows, 2, 15}, 25);
@@ -194,30 +195,38 @@ RowInvarianceCase qkv_case(DType dtype) {
     slots.at<int64_t>(t) = 128 + t;
   }
   return {"qkv_norm_rope_append", [=](Stream stream, int64_t first, int64_t count) {
-            TestTensor q(dtype, {count, kHeads, kSize});
-            TestTensor index_q(dtype, {count, 2, kIndexSize});
-            TestTensor keys(dtype, {2, 128, kKeyHeads, kSize});
-            TestTensor values(dtype, {2, 128, kKeyHeads, kSize});
-            TestTensor index_keys(dtype, {2, 128, 1, kIndexSize});
-            qkv_norm_rope_append(stream, {.q = q.view(),
-                                          .index_q = index_q.view(),
-                                          .key_plane = keys.view(),
-                                          .value_plane = values.view(),
-                                          .index_key_plane = index_keys.view(),
-                                          .qkv = qkv.cview().rows(first, count),
-                                          .q_gain = gain.cview(),
-                                          .k_gain = gain.cview(),
-                                          .index_q_gain = index_gain.cview(),
-                                          .index_k_gain = index_gain.cview(),
-                                          .cos_sin = cos_sin.cview().rows(first, count),
-                                          .write_slots = slots.cview().rows(first, count),
-                                          .eps = kEps});
+            const bool is_scaled = types.planes == DType::kF8E4M3;
+            TestTensor q(types.rows, {count, kHeads, kSize});
+            TestTensor index_q(types.rows, {count, 2, kIndexSize});
+            TestTensor keys(types.planes, {2, 128, kKeyHeads, kSize});
+            TestTensor values(types.planes, {2, 128, kKeyHeads, kSize});
+            TestTensor key_scales(DType::kF32, {2, 128, kKeyHeads, 1});
+            TestTensor value_scales(DType::kF32, {2, 128, kKeyHeads, 1});
+            TestTensor index_keys(types.planes, {2, 128, 1, kIndexSize});
+            qkv_norm_rope_append(stream,
+                                 {.q = q.view(),
+                                  .index_q = index_q.view(),
+                                  .key_plane = keys.view(),
+                                  .value_plane = values.view(),
+                                  .key_scales = is_scaled ? key_scales.view() : TensorView{},
+                                  .value_scales = is_scaled ? value_scales.view() : TensorView{},
+                                  .index_key_plane = index_keys.view(),
+                                  .qkv = qkv.cview().rows(first, count),
+                                  .q_gain = gain.cview(),
+                                  .k_gain = gain.cview(),
+                                  .index_q_gain = index_gain.cview(),
+                                  .index_k_gain = index_gain.cview(),
+                                  .cos_sin = cos_sin.cview().rows(first, count),
+                                  .write_slots = slots.cview().rows(first, count),
+                                  .eps = kEps});
             auto rows = rows_of({&q, &index_q}, count);
             for (int64_t r = 0; r < count; ++r) {
               const int64_t token = 128 + first + r;
-              for (const auto& bytes :
-                   {keys.row_bytes(token * kKeyHeads, kKeyHeads),
-                    values.row_bytes(token * kKeyHeads, kKeyHeads), index_keys.row_bytes(token)}) {
+              for (const auto& bytes : {keys.row_bytes(token * kKeyHeads, kKeyHeads),
+                                        values.row_bytes(token * kKeyHeads, kKeyHeads),
+                                        key_scales.row_bytes(token * kKeyHeads, kKeyHeads),
+                                        value_scales.row_bytes(token * kKeyHeads, kKeyHeads),
+                                        index_keys.row_bytes(token)}) {
                 auto& row = rows[static_cast<size_t>(r)];
                 row.insert(row.end(), bytes.begin(), bytes.end());
               }
@@ -263,8 +272,9 @@ TEST(RowInvarianceSmallTest, RouterAndArgmax) {
 
 TEST(RowInvarianceSmallTest, HeadsOfAttention) {
   TALON_TRACE_SEED();
-  expect_row_invariant(qkv_case(DType::kF32));
-  expect_row_invariant(qkv_case(DType::kBf16));
+  for (const PlaneTypes types : kPlaneTypes) {
+    expect_row_invariant(qkv_case(types));
+  }
 }
 
 }  // namespace

@@ -178,6 +178,61 @@ constexpr QkvCase kQkv[] = {{5, 8, 2, 32, 8, 2, 32},      // talon-tiny
                             {2, 6, 2, 24, 5, 0, 0},
                             {1, 4, 4, 256, 128, 0, 0}};
 
+// A call on planes of e4m3. `is_plain`: no gains, and angles of zero.
+OpCall fp8_call(const QkvCase& c, DType dtype, bool is_plain) {
+  return [c, dtype, is_plain](Place& place) {
+    const int64_t width = (c.heads + 2 * c.groups) * c.size +
+                          (c.index_heads > 0 ? (c.index_heads + 1) : 0) * c.index_size;
+    const auto qkv = TestTensor::random(dtype, {c.rows, width}, 17, 2.0F);
+    const auto gain = TestTensor::random(DType::kBf16, {c.size}, 18);
+    const auto index_gain =
+        TestTensor::random(DType::kBf16, {std::max<int64_t>(1, c.index_size)}, 19);
+    auto cos_sin = TestTensor::random(DType::kF32, {c.rows, 2, c.half}, 20);
+    for (int64_t i = 0; is_plain && i < cos_sin.num_elements(); ++i) {
+      cos_sin.set(i, i / c.half % 2 == 0 ? 1.0F : 0.0F);
+    }
+    std::vector<int64_t> list = {300, 5, 5, 383, 128};
+    list.resize(static_cast<size_t>(c.rows));
+    const TestTensor slots = TestTensor::of(list, Shape{c.rows});
+    const TestTensor q(dtype, {c.rows, c.heads, c.size});
+    const TestTensor plane(DType::kF8E4M3, {3, 128, c.groups, c.size});
+    const TestTensor scales(DType::kF32, {3, 128, c.groups, 1});
+    const TestTensor index_q(dtype, {c.rows, c.index_heads, c.index_size});
+    const TestTensor index_plane(DType::kF8E4M3, {3, 128, 1, c.index_size});
+    QkvNormRopeAppendArgs args = {.q = place.out(q),
+                                  .key_plane = place.out(plane),
+                                  .value_plane = place.out(plane),
+                                  .key_scales = place.out(scales),
+                                  .value_scales = place.out(scales),
+                                  .qkv = place.in(qkv),
+                                  .cos_sin = place.in(cos_sin),
+                                  .write_slots = place.in(slots),
+                                  .eps = 1e-6F};
+    if (c.index_heads > 0) {
+      args.index_q = place.out(index_q);
+      args.index_key_plane = place.out(index_plane);
+    }
+    if (!is_plain) {
+      args.q_gain = place.in(gain);
+      args.k_gain = place.in(gain);
+    }
+    if (!is_plain && c.index_heads > 0) {
+      args.index_q_gain = place.in(index_gain);
+      args.index_k_gain = place.in(index_gain);
+    }
+    qkv_norm_rope_append(place.stream(), args);
+  };
+}
+
+// In the order of its outputs; values are quantised from what both read.
+std::vector<Bound> fp8_bounds(const QkvCase& c, Bound heads, Bound codes) {
+  std::vector<Bound> bounds = {heads, codes, kExact, heads, kExact};
+  if (c.index_heads > 0) {
+    bounds.insert(bounds.end(), {heads, codes});
+  }
+  return bounds;
+}
+
 // Rows 1 and 2, if there are any, go to the null page, which must stay as it is.
 TEST(CudaQkvNormRopeAppendTest, WritesHeadsAndPagesLikeTheCpu) {
   TALON_TRACE_SEED();
@@ -224,6 +279,34 @@ TEST(CudaQkvNormRopeAppendTest, WritesHeadsAndPagesLikeTheCpu) {
         bounds.insert(bounds.end(), {near, near});
       }
       expect_cuda_near(call, bounds);
+    }
+  }
+}
+
+// With angles of zero and no gains the heads are the inputs: codes and scales are exact.
+TEST(CudaQkvNormRopeAppendTest, QuantisesHeadsToTheCpusBits) {
+  TALON_TRACE_SEED();
+  for (const QkvCase& c : kQkv) {
+    for (const DType dtype : kDTypes) {
+      SCOPED_TRACE(std::to_string(c.heads) + " heads of " + std::to_string(c.size) + " " +
+                   std::string(dtype_name(dtype)));
+      expect_cuda_near(fp8_call(c, dtype, /*is_plain=*/true), fp8_bounds(c, kExact, kExact));
+    }
+  }
+}
+
+// Where the heads differ in a rounding, a code may be the next one, and a scale is the largest
+// magnitude's.
+TEST(CudaQkvNormRopeAppendTest, QuantisesNormedHeadsLikeTheCpu) {
+  TALON_TRACE_SEED();
+  for (const QkvCase& c : kQkv) {
+    for (const DType dtype : kDTypes) {
+      SCOPED_TRACE(std::to_string(c.heads) + " heads of " + std::to_string(c.size) + " " +
+                   std::string(dtype_name(dtype)));
+      Bound near = rounding_bound(dtype);
+      near.absolute = dtype == DType::kBf16 ? 0x1p-9 : 2e-6;
+      const std::vector<Bound> bounds = fp8_bounds(c, near, {0x1p-3, 0x1p-8});
+      expect_cuda_near(fp8_call(c, dtype, /*is_plain=*/false), bounds);
     }
   }
 }

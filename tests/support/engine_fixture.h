@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -111,6 +112,20 @@ inline std::vector<Output> run_all(Engine& engine, const std::vector<Request>& r
     outputs.push_back(drain(submission));
   }
   return outputs;
+}
+
+// Bytes of all planes at positions [0, count), in a fresh engine's page order 1, 2, 3, ...
+inline std::vector<std::byte> kv_bytes(const Engine& engine, int64_t count) {
+  std::vector<std::byte> bytes;
+  const KvStore& kv = engine.runner().kv();
+  for (const Plane& plane : kv.layout().planes) {
+    const TensorView view = kv.plane(plane.owner, plane.layer, plane.kind);
+    for (int64_t position = 0; position < count; ++position) {
+      const TensorView row = view.at(1 + position / kPageTokens).at(position % kPageTokens);
+      bytes.insert(bytes.end(), row.data(), row.data() + plane.bytes_per_token());
+    }
+  }
+  return bytes;
 }
 
 // Runs one request to its end on an idle engine.

@@ -13,8 +13,8 @@ std::unique_ptr<Eagle3Drafter> load_drafter(const std::filesystem::path& folder,
   const Checkpoint checkpoint = Checkpoint::open(folder);
   Eagle3Config config = parse_eagle3_config(checkpoint.read_text("config.json")).value();
   Eagle3Weights weights = load_eagle3_weights(checkpoint, config, target);
-  return std::make_unique<Eagle3Drafter>(std::move(weights), std::move(config),
-                                         target.activation_type(), allowed);
+  const ModelTypes types{.activation = target.activation_type(), .kv = {}};
+  return std::make_unique<Eagle3Drafter>(std::move(weights), std::move(config), types, allowed);
 }
 
 std::unique_ptr<Eagle3Drafter> random_drafter(const HeadOptions& options,

@@ -10,7 +10,11 @@
 
 namespace talon::test {
 
-std::unique_ptr<M3Model> load_model(const std::filesystem::path& folder, ActivationType type);
-std::unique_ptr<M3Model> random_model(const TargetOptions& options, ActivationType type);
+std::unique_ptr<M3Model> load_model(const std::filesystem::path& folder,
+                                    ActivationType type,
+                                    KvFormat kv = {});
+std::unique_ptr<M3Model> random_model(const TargetOptions& options,
+                                      ActivationType type,
+                                      KvFormat kv = {});
 
 }  // namespace talon::test

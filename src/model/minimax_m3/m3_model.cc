@@ -49,10 +49,10 @@ void check_taps(std::span<const int32_t> tap_layers, int32_t num_layers) {
 
 }  // namespace
 
-M3Model::M3Model(M3Weights weights, M3Config config, ActivationType type, Uploader* uploader)
+M3Model::M3Model(M3Weights weights, M3Config config, ModelTypes types, Uploader* uploader)
     : weights_(std::move(weights)),
       config_(std::move(config)),
-      type_(type),
+      types_(types),
       limits_{.vocab_size = config_.vocab_size,
               .hidden_size = config_.hidden_size,
               .num_layers = config_.num_layers,
@@ -64,7 +64,7 @@ M3Model::M3Model(M3Weights weights, M3Config config, ActivationType type, Upload
   inv_freq_ = place(uploader, inv_freq.data(), std::ssize(inv_freq) * dtype_bytes(DType::kF32));
 }
 
-KvLayout M3Model::kv_layout() const { return m3_kv_layout(config_, dtype()); }
+KvLayout M3Model::kv_layout() const { return m3_kv_layout(config_, dtype(), types_.kv); }
 
 void M3Model::forward(
     Stream stream, const Batch& batch, KvStore& kv, Arena& arena, const ForwardOutput& out) const {
@@ -132,12 +132,10 @@ void M3Model::attention(const Step& step, int32_t layer, const Rows& rows) const
   const M3AttentionWeights& weights = weights_.layers[static_cast<size_t>(layer)].attention;
   const bool is_sparse = config_.is_sparse[static_cast<size_t>(layer)];
   const int64_t num_rows = step.batch.num_rows;
-  const auto plane = [&](PlaneKind kind) {
-    return step.kv.plane(PlaneOwner::kTarget, LayerIndex{layer}, kind);
-  };
-  const TensorView keys = plane(PlaneKind::kKey);
-  const TensorView values = plane(PlaneKind::kValue);
-  const TensorView index_keys = is_sparse ? plane(PlaneKind::kIndexKey) : TensorView{};
+  const KvStore::Attended planes = step.kv.attended(PlaneOwner::kTarget, LayerIndex{layer});
+  const TensorView index_keys =
+      is_sparse ? step.kv.plane(PlaneOwner::kTarget, LayerIndex{layer}, PlaneKind::kIndexKey)
+                : TensorView{};
 
   const TensorView qkv = step.arena.take(dtype(), Shape{num_rows, qkv_columns(is_sparse)});
   ops::linear(step.stream, {.out = qkv, .x = rows.in, .weight = weights.qkv.weight()});
@@ -148,8 +146,10 @@ void M3Model::attention(const Step& step, int32_t layer, const Rows& rows) const
   const TensorView index_q = is_sparse ? step.arena.take(dtype(), index_q_shape) : TensorView{};
   ops::qkv_norm_rope_append(step.stream, {.q = q,
                                           .index_q = index_q,
-                                          .key_plane = keys,
-                                          .value_plane = values,
+                                          .key_plane = planes.keys,
+                                          .value_plane = planes.values,
+                                          .key_scales = planes.key_scales,
+                                          .value_scales = planes.value_scales,
                                           .index_key_plane = index_keys,
                                           .qkv = qkv,
                                           .q_gain = weights.q_gain,
@@ -165,8 +165,10 @@ void M3Model::attention(const Step& step, int32_t layer, const Rows& rows) const
   const TensorView mixed = step.arena.take(dtype(), Shape{num_rows, q_shape[1] * q_shape[2]});
   ops::attention(step.stream, {.out = mixed,
                                .q = q,
-                               .key_plane = keys,
-                               .value_plane = values,
+                               .key_plane = planes.keys,
+                               .value_plane = planes.values,
+                               .key_scales = planes.key_scales,
+                               .value_scales = planes.value_scales,
                                .page_table = step.batch.page_table,
                                .row_sequence = step.batch.row_sequence,
                                .positions = step.batch.positions,

@@ -2,8 +2,8 @@
 // spec/minimax_m3.md 2 and 3 define it. Owns its weights. Used from its runner's thread only; a
 // forward pass takes memory from the arena alone and changes nothing but the KV and its outputs.
 //
-// KV has the activation type. Layer l has the planes key and value, and index key where it is
-// sparse.
+// Layer l has the planes key and value, and index key where it is sparse; KV has the activation
+// type or is e4m3.
 #pragma once
 
 #include <cstdint>
@@ -19,10 +19,10 @@ namespace talon {
 class M3Model final : public Model {
  public:
   // With the uploader that brought the weights to their device, if there was one.
-  M3Model(M3Weights weights, M3Config config, ActivationType type, Uploader* uploader = nullptr);
+  M3Model(M3Weights weights, M3Config config, ModelTypes types, Uploader* uploader = nullptr);
 
   const ModelLimits& limits() const override { return limits_; }
-  ActivationType activation_type() const override { return type_; }
+  ActivationType activation_type() const override { return types_.activation; }
   KvLayout kv_layout() const override;
 
   void forward(Stream stream,
@@ -52,7 +52,7 @@ class M3Model final : public Model {
     TensorView out;      // [T, C] what is added to the residual stream
   };
 
-  DType dtype() const { return activation_dtype(type_); }
+  DType dtype() const { return activation_dtype(types_.activation); }
   int64_t qkv_columns(bool is_sparse) const;
   ConstTensorView rope_table(const Step& step) const;
   void attention(const Step& step, int32_t layer, const Rows& rows) const;
@@ -64,7 +64,7 @@ class M3Model final : public Model {
 
   M3Weights weights_;
   M3Config config_;
-  ActivationType type_;
+  ModelTypes types_;
   ModelLimits limits_;
   Buffer inv_freq_;  // [R/2] f32
 };
