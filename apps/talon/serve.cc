@@ -15,6 +15,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "commands.h"
+#include "engine/choose_device.h"
 #include "measure/step_times.h"
 #include "serve_settings.h"
 #include "server/api/generation_config.h"
@@ -154,6 +155,7 @@ void serve(const ServeFlags& flags) {
   // The engine's thread hangs: nothing can be ended in order.
   options.on_stall = [] { std::_Exit(kWatchdogExit); };
   options.version = TALON_VERSION;
+  options.device = choose_gpu(settings.engine.device).has_value() ? "cuda" : "cpu";
   options.server_info = server_info(context, settings.engine, model);
   server::Service* running = nullptr;
   options.on_failure = [&running] { running->drain(); };

@@ -142,6 +142,24 @@ std::optional<double> ActiveGeneration::since_start(Clock::time_point time) cons
   return time == Clock::time_point{} ? std::nullopt : std::optional(seconds(time - start_));
 }
 
+LiveRequest ActiveGeneration::live(Clock::time_point now) const {
+  LiveRequest live{.id = exchange_->request().id,
+                   .route = request_.record->route,
+                   .phase = num_tokens_ > 0                    ? "decode"
+                            : admitted_ != Clock::time_point{} ? "prefill"
+                                                               : "queued",
+                   .age_s = seconds(now - start_),
+                   .is_stream = request_.stream,
+                   .has_begun = exchange_->has_begun(),
+                   .num_tokens = num_tokens_,
+                   .num_unsent_bytes = exchange_->num_unsent_bytes()};
+  live.ids.reserve(choices_.size());
+  for (const Choice& choice : choices_) {
+    live.ids.push_back(choice.id);
+  }
+  return live;
+}
+
 void ActiveGeneration::close_record(std::string_view error_code) {
   RequestRecord& record = *request_.record;
   record.error_code = error_code;

@@ -70,6 +70,7 @@ class ActiveGeneration {
   // Fills the record, before the exchange is over. `error_code` empty: the answer is whole.
   void close_record(std::string_view error_code = "");
   const RequestRecord& record() const { return *request_.record; }
+  LiveRequest live(Clock::time_point now) const;
   // How long the client has not taken what waits for it.
   bool is_stalled(const GenerationOptions& options, Clock::time_point now);
 

@@ -11,6 +11,8 @@ using Clock = std::chrono::steady_clock;
 
 // An idle thread looks up this often, only to see whether it shall stop.
 constexpr std::chrono::milliseconds kIdleWait(100);
+// Details of a thousand sequences are not told anew at every step.
+constexpr std::chrono::milliseconds kDetailsPeriod(100);
 
 }  // namespace
 
@@ -48,19 +50,60 @@ std::vector<Admission> EngineThread::take_admissions() {
 void EngineThread::publish() {
   const Scheduler& scheduler = engine_.scheduler();
   const PagePool& pool = scheduler.pool();
-  const EngineSnapshot now{.num_running = scheduler.num_running(),
-                           .num_waiting = scheduler.num_waiting(),
-                           .num_pages = pool.num_pages() - 1,
-                           .num_free_pages = pool.num_free(),
-                           .num_cached_pages = pool.num_cached(),
-                           .scheduler = scheduler.stats()};
+  next_.num_running = scheduler.num_running();
+  next_.num_waiting = scheduler.num_waiting();
+  next_.num_pages = pool.num_pages() - 1;
+  next_.num_free_pages = pool.num_free();
+  next_.num_cached_pages = pool.num_cached();
+  next_.num_prefilling = scheduler.num_prefilling();
+  next_.num_evictions = pool.num_evictions();
+  next_.wait_reason = scheduler.wait_reason();
+  next_.scheduler = scheduler.stats();
   {
     const std::lock_guard lock(snapshot_mutex_);
-    snapshot_ = now;
+    snapshot_ = next_;
     admissions_.insert(admissions_.end(), admissions_of_step_.begin(), admissions_of_step_.end());
   }
   admissions_of_step_.clear();
+  has_old_details_ = true;
+  if (Clock::now() - details_->time >= kDetailsPeriod) {
+    publish_details();
+  }
   notify_();
+}
+
+// Only this thread changes `details_`, so it may read it without the mutex.
+void EngineThread::publish_details() {
+  auto details = std::make_shared<const EngineDetails>(
+      EngineDetails{.time = Clock::now(),
+                    .sequences = engine_.scheduler().sequences(),
+                    .graphs = engine_.runner().graphs(),
+                    .num_eager_launches = engine_.runner().num_eager_launches()});
+  has_old_details_ = false;
+  const std::lock_guard lock(snapshot_mutex_);
+  details_ = std::move(details);
+}
+
+std::shared_ptr<const EngineDetails> EngineThread::details() const {
+  const std::lock_guard lock(snapshot_mutex_);
+  return details_;
+}
+
+void EngineThread::step() {
+  const Clock::time_point start = Clock::now();
+  (void)engine_.step();
+  const StepView& step = engine_.last_step();
+  if (step.round == next_.last_step.round) {
+    return;
+  }
+  next_.last_step = step;
+  next_.last_step_time = Clock::now();
+  const std::chrono::duration<double> took = next_.last_step_time - start;
+  const size_t kind = step.num_prefill_rows == 0              ? 1
+                      : step.num_prefill_rows < step.num_rows ? 2
+                                                              : 0;
+  next_.step_seconds[kind].observe(took.count());
+  next_.step_rows.observe(static_cast<double>(step.num_rows));
 }
 
 void EngineThread::mark(bool is_busy) {
@@ -111,13 +154,16 @@ void EngineThread::loop(const std::stop_token& stop) {
     const bool had_tasks = run_tasks();
     const bool has_work = engine_.scheduler().has_work();
     if (has_work) {
-      (void)engine_.step();
+      step();
     }
     if (had_tasks || has_work) {
       publish();
       continue;
     }
     mark(false);
+    if (has_old_details_) {
+      publish_details();
+    }
     if (std::optional<Task> task = tasks_.pop_until(Clock::now() + kIdleWait)) {
       mark(true);
       (*task)(engine_);

@@ -9,19 +9,26 @@
 // can be trusted. `failure` then says why, and tasks are no longer taken, nor run if they wait.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
 #include "base/bounded_queue.h"
 #include "engine/engine.h"
+#include "server/histogram.h"
 
 namespace talon::server {
+
+// Steps by what is in them: prompts, verifies, or both.
+inline constexpr std::array<std::string_view, 3> kStepKinds = {"prefill", "decode", "mixed"};
 
 // The numbers of the engine after a turn of its thread.
 struct EngineSnapshot {
@@ -30,7 +37,22 @@ struct EngineSnapshot {
   int32_t num_pages = 0;  // that sequences may have
   int32_t num_free_pages = 0;
   int32_t num_cached_pages = 0;  // free ones whose contents are kept
+  int32_t num_prefilling = 0;    // of those that run
+  int64_t num_evictions = 0;     // cached pages given away, ever
+  WaitReason wait_reason = WaitReason::kNone;
   SchedulerStats scheduler{};
+  StepView last_step{};  // round 0: there was none
+  std::chrono::steady_clock::time_point last_step_time{};
+  std::array<Histogram, kStepKinds.size()> step_seconds{};  // by kind
+  Histogram step_rows{Histogram::kCounts};
+};
+
+// What takes longer to tell: a little older than the snapshot while the engine works.
+struct EngineDetails {
+  std::chrono::steady_clock::time_point time{};
+  std::vector<SequenceView> sequences{};
+  std::vector<GraphView> graphs{};
+  int64_t num_eager_launches = 0;
 };
 
 // A sequence left the waiting queue.
@@ -58,6 +80,7 @@ class EngineThread {
 
   // From any thread.
   EngineSnapshot snapshot() const;
+  std::shared_ptr<const EngineDetails> details() const;  // never null
 
   // Those since the last call, in their order; a sequence that was preempted comes again. From any
   // thread.
@@ -73,6 +96,8 @@ class EngineThread {
   void fail(const std::string& why);
   bool run_tasks();
   void publish();
+  void publish_details();
+  void step();
   void mark(bool is_busy);
 
   Engine& engine_;
@@ -81,9 +106,13 @@ class EngineThread {
   // Metrics and admissions are read without waiting for the engine; held for a copy only.
   mutable std::mutex snapshot_mutex_;
   EngineSnapshot snapshot_;
-  std::vector<Admission> admissions_;          // not yet taken
-  std::vector<Admission> admissions_of_step_;  // the thread's own
-  std::string failure_;                        // with the snapshot's mutex
+  std::shared_ptr<const EngineDetails> details_ = std::make_shared<const EngineDetails>();
+  std::vector<Admission> admissions_;  // not yet taken
+  // The thread's own:
+  std::vector<Admission> admissions_of_step_;
+  EngineSnapshot next_;  // what of it is not read from the engine
+  bool has_old_details_ = true;
+  std::string failure_;  // with the snapshot's mutex
   std::atomic<bool> has_failed_{false};
   std::atomic<int64_t> busy_since_ns_{0};  // of the steady clock; 0: idle
   std::jthread thread_;                    // last: it uses the others

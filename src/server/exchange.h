@@ -23,6 +23,8 @@ class Exchange {
   explicit Exchange(HttpRequest request) : request_(std::move(request)) {}
 
   const HttpRequest& request() const { return request_; }
+  // The body of a request may state its id.
+  void rename(std::string id) { request_.id = std::move(id); }
   // Moves the body out, so that it is not kept while the answer runs.
   std::string take_body() { return std::move(request_.body); }
 

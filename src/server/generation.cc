@@ -238,6 +238,25 @@ void Generations::fail_all(const ApiError& error) {
   }
 }
 
+std::vector<LiveRequest> Generations::live(Clock::time_point now) const {
+  std::vector<LiveRequest> live;
+  live.reserve(active_.size());
+  for (const std::shared_ptr<ActiveGeneration>& generation : active_) {
+    live.push_back(generation->live(now));
+  }
+  return live;
+}
+
+bool Generations::is_live(std::string_view request_id) const {
+  const auto is_it = [&](const Exchange& exchange) {
+    return !exchange.is_over() && exchange.request().id == request_id;
+  };
+  return std::ranges::any_of(starting_,
+                             [&](const Starting& one) { return is_it(*one.exchange); }) ||
+         std::ranges::any_of(active_,
+                             [&](const auto& generation) { return is_it(generation->exchange()); });
+}
+
 bool Generations::abort(std::string_view request_id) {
   const std::vector<std::shared_ptr<ActiveGeneration>> present = active_;
   for (const std::shared_ptr<ActiveGeneration>& generation : present) {

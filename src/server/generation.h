@@ -49,6 +49,7 @@ struct GenerationRequest {
   std::chrono::steady_clock::time_point arrival{};  // when its body was there
   std::chrono::steady_clock::time_point deadline{};
   std::shared_ptr<const void> call{};        // what the answer refers to
+  std::string id{};                          // that the body states; empty: none
   std::optional<std::string> prompt_text{};  // for the record
   std::unique_ptr<Answer> answer{};
   ErrorShape errors{};
@@ -63,6 +64,19 @@ struct GenerationOptions {
   std::chrono::milliseconds keepalive{0};  // silence of a stream before a comment; 0: none
   size_t stream_buffer_bytes = size_t{1024} * 1024;
   bool usage_timings = false;
+};
+
+// A request that runs, for operators: no text.
+struct LiveRequest {
+  std::string id{};
+  std::string route{};
+  std::string_view phase{};  // "queued", "prefill", "decode"
+  double age_s = 0.0;
+  bool is_stream = false;
+  bool has_begun = false;  // the head of its answer is out
+  int64_t num_tokens = 0;  // of all choices, so far
+  size_t num_unsent_bytes = 0;
+  std::vector<SeqId> ids{};  // its sequences
 };
 
 class ActiveGeneration;
@@ -90,6 +104,9 @@ class Generations {
   bool abort(std::string_view request_id);
 
   size_t num_active() const { return active_.size(); }
+  std::vector<LiveRequest> live(std::chrono::steady_clock::time_point now) const;
+  // Whether a request with this id is answered or on its way to the engine.
+  bool is_live(std::string_view request_id) const;
 
  private:
   void admit(const std::shared_ptr<Exchange>& exchange,

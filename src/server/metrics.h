@@ -2,7 +2,6 @@
 // engine come with a snapshot that its thread made.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -13,26 +12,10 @@
 
 #include "engine/spec_stats.h"
 #include "server/engine_thread.h"
+#include "server/histogram.h"
 #include "server/request_record.h"
 
 namespace talon::server {
-
-// Counts of observations up to fixed bounds, in seconds.
-class Histogram {
- public:
-  static constexpr std::array<double, 18> kBounds = {0.001, 0.002, 0.005, 0.01, 0.02, 0.03,
-                                                     0.05,  0.075, 0.1,   0.2,  0.3,  0.5,
-                                                     1.0,   2.0,   5.0,   10.0, 30.0, 120.0};
-
-  void observe(double value);
-  // The series of a metric: _bucket, _sum, _count.
-  void write(std::string_view name, std::string_view model, std::string& out) const;
-
- private:
-  std::array<int64_t, kBounds.size() + 1> counts_{};
-  double sum_ = 0.0;
-  int64_t count_ = 0;
-};
 
 class Metrics {
  public:
@@ -40,8 +23,12 @@ class Metrics {
   void count_cancelled() { ++finished_["cancelled"]; }
   void observe_first_token(double seconds) { first_token_.observe(seconds); }
   void observe_between_tokens(double seconds) { between_tokens_.observe(seconds); }
+  // How much later than asked for the io thread came to a task.
+  void observe_loop_delay(double seconds) { loop_delay_.observe(seconds); }
   // A request that ended by itself.
   void observe_request(const RequestRecord& record);
+  // Any request that generates, when its answer is over: refused, failed, left or whole.
+  void count_end(const RequestRecord& record);
 
   const SpecStats& spec() const { return spec_; }
 
@@ -51,12 +38,24 @@ class Metrics {
     std::string model{};
     int32_t num_speculative_tokens = 0;
     bool is_draining = false;
+    bool is_ready = true;
+    bool has_stalled = false;  // the watchdog acted
+    bool synthetic_acceptance = false;
+    double oldest_waiting_s = 0.0;  // 0: nobody waits
+    int64_t num_streams = 0;        // begun and not ended
+    double last_step_age_s = 0.0;   // 0: there was none
+    std::string version{};
+    std::string device{};
     std::optional<int64_t> log_lines_dropped{};  // of the request log, if there is one
     bool vllm_names = false;
   };
   std::string text(const View& view) const;
 
  private:
+  template <class To>
+  void write_phases(To& to) const;
+  void write_vllm(const View& view, std::string& out) const;
+
   std::map<std::pair<std::string, int>, int64_t> answers_;  // by route and status
   std::map<std::string, int64_t> finished_;                 // choices by reason
   int64_t prompt_tokens_ = 0;
@@ -66,6 +65,15 @@ class Metrics {
   Histogram first_token_;
   Histogram between_tokens_;
   Histogram latency_;
+  Histogram per_token_;
+  Histogram queue_time_;
+  Histogram prefill_time_;
+  Histogram decode_time_;
+  Histogram loop_delay_;
+  Histogram prompt_sizes_{Histogram::kCounts};
+  Histogram answer_sizes_{Histogram::kCounts};
+  std::map<std::string, int64_t> rejected_;          // by code
+  std::map<std::string_view, int64_t> disconnects_;  // by phase
   SpecStats spec_;
 };
 

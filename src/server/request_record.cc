@@ -13,6 +13,13 @@ Json or_null(const std::optional<double>& value) { return value ? Json(*value) :
 
 }  // namespace
 
+std::string_view RequestRecord::phase() const {
+  if (first_token_s.has_value()) {
+    return "decode";
+  }
+  return admitted_s.has_value() ? "prefill" : "queued";
+}
+
 std::optional<double> RequestRecord::seconds_per_token() const {
   const int64_t later = usage.completion_tokens - num_choices;
   if (!first_token_s.has_value() || !last_token_s.has_value() || later <= 0) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/request.h"
@@ -36,6 +37,8 @@ struct RequestRecord {
   int32_t num_speculative_tokens = 0;   // K
   std::optional<std::string> prompt{};  // if prompts are logged: all of them, joined by newlines
 
+  // How far it came: "queued", "prefill" or "decode".
+  std::string_view phase() const;
   // Per token after the first of each choice; absent if there is none.
   std::optional<double> seconds_per_token() const;
 };

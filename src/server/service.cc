@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/log.h"
@@ -48,7 +49,13 @@ Service::State::State(LocalModel& given_model,
   add_routes();
   http.on_signal([this] { on_signal(); });
   http.every(kTick, [this] {
-    generations.tick(Clock::now());
+    const Clock::time_point now = Clock::now();
+    if (last_tick != Clock::time_point{}) {
+      const std::chrono::duration<double> late = now - last_tick - kTick;
+      metrics.observe_loop_delay(std::max(late.count(), 0.0));
+    }
+    last_tick = now;
+    generations.tick(now);
     check_progress();
   });
 }

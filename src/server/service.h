@@ -41,6 +41,7 @@ struct ServiceOptions {
   std::string request_log{};  // a file: a JSON line for each request that generates
   bool log_prompts = false;   // with the text of the prompt
   std::string version{};
+  std::string device = "cpu";      // for metrics
   std::string server_info = "{}";  // JSON of /server_info: resolved settings without secrets
 };
 

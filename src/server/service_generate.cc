@@ -55,6 +55,7 @@ std::shared_ptr<RequestRecord> Service::State::keep_record(const ExchangePtr& ex
     if (exchange->is_gone() && record->error_code.empty()) {
       record->error_code = "client_closed";
     }
+    metrics.count_end(*record);
     if (request_log != nullptr) {
       request_log->write([record] { return request_line(*record); });
     }
@@ -62,10 +63,8 @@ std::shared_ptr<RequestRecord> Service::State::keep_record(const ExchangePtr& ex
   return record;
 }
 
-AnswerHead Service::State::answer_head(const HttpRequest& request,
-                                       const std::string& id_prefix) const {
-  return {.id = id_prefix + request.id,
-          .created = std::time(nullptr),
+AnswerHead Service::State::answer_head() const {
+  return {.created = std::time(nullptr),
           .coalesce = options.coalesce,
           .always_usage = options.always_usage,
           .num_speculative_tokens = model.engine->max_drafts()};
@@ -74,7 +73,7 @@ AnswerHead Service::State::answer_head(const HttpRequest& request,
 void Service::State::generate(const ExchangePtr& exchange,
                               const std::string& id_prefix,
                               const ErrorShape& errors,
-                              std::function<Reading(std::string, AnswerHead)> read) {
+                              std::function<Reading(std::string, Arriving)> read) {
   const Clock::time_point arrival = Clock::now();
   const std::shared_ptr<RequestRecord> record = keep_record(exchange, arrival);
   if (http.is_draining()) {
@@ -85,11 +84,11 @@ void Service::State::generate(const ExchangePtr& exchange,
     refuse(exchange, errors, unhealthy_error("the engine has failed"), *record);
     return;
   }
-  AnswerHead head = answer_head(exchange->request(), id_prefix);
+  Arriving arriving{.head = answer_head(), .id_prefix = id_prefix, .id = exchange->request().id};
   const auto body = std::make_shared<std::string>(exchange->take_body());
-  const bool is_posted =
-      worker.post([this, exchange, &errors, record, arrival, head, body, read = std::move(read)] {
-        Reading prepared = read(std::move(*body), head);
+  const bool is_posted = worker.post(
+      [this, exchange, &errors, record, arrival, arriving, body, read = std::move(read)] {
+        Reading prepared = read(std::move(*body), arriving);
         using Outcome = std::variant<GenerationRequest, ApiError>;
         const auto outcome =
             std::make_shared<Outcome>(std::holds_alternative<ApiError>(prepared)
@@ -100,19 +99,35 @@ void Service::State::generate(const ExchangePtr& exchange,
             refuse(exchange, errors, *error, *record);
           } else if (!exchange->is_gone()) {
             auto& request = std::get<GenerationRequest>(*outcome);
-            record->stream = request.stream;
-            record->seed = request.requests.front().sampling.seed;
-            record->prompt = std::move(request.prompt_text);
             request.record = record;
             request.arrival = arrival;
             request.errors = errors;
-            generations.start(exchange, std::move(request));
+            begin(exchange, std::move(request));
           }
         });
       });
   if (!is_posted) {
     refuse(exchange, errors, queue_full_error(), *record);
   }
+}
+
+// On the io thread. An id that the body states must not be that of another live request; one of
+// ours or of a header may be.
+void Service::State::begin(const ExchangePtr& exchange, GenerationRequest&& request) {
+  RequestRecord& record = *request.record;
+  record.stream = request.stream;
+  record.seed = request.requests.front().sampling.seed;
+  record.prompt = std::move(request.prompt_text);
+  if (!request.id.empty() && generations.is_live(request.id)) {
+    refuse(exchange, request.errors,
+           bad_request("invalid_value", "request_id", "a request with this id is running"), record);
+    return;
+  }
+  if (!request.id.empty()) {
+    exchange->rename(request.id);
+    record.id = request.id;
+  }
+  generations.start(exchange, std::move(request));
 }
 
 void Service::State::answer_on_worker(
@@ -151,6 +166,7 @@ std::variant<GenerationRequest, ApiError> Service::State::to_generation(Prepared
   if (options.log_prompts && request_log != nullptr) {
     request.prompt_text = text_of(*model.tokenizer, call.prompts);
   }
+  request.id = call.request_id;
   request.call = prepared.call;
   request.answer = std::move(prepared.answer);
   return request;

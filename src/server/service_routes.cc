@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <ctime>
 #include <random>
 #include <type_traits>
@@ -18,10 +19,11 @@
 #include "server/api/tokenize.h"
 #include "server/page/page.h"
 #include "server/service_state.h"
-#include "stream/spec_json.h"
 
 namespace talon::server {
 namespace {
+
+using Clock = std::chrono::steady_clock;
 
 constexpr const char* kJson = "application/json";
 
@@ -43,12 +45,15 @@ const ErrorShape& anthropic_errors() {
 template <class AnswerType, class Call>
 Reading prepare(const text::Tokenizer& tokenizer,
                 std::variant<Call, ApiError>&& parsed,
-                AnswerHead&& head) {
+                Arriving&& arriving) {
   if (auto* error = std::get_if<ApiError>(&parsed)) {
     return std::move(*error);
   }
   const auto call = std::make_shared<const Call>(std::get<Call>(std::move(parsed)));
   Prepared prepared{.call = std::shared_ptr<const GenerationCall>(call, &call->generation)};
+  AnswerHead head = std::move(arriving.head);
+  const std::string& own_id = call->generation.request_id;
+  head.id = arriving.id_prefix + (own_id.empty() ? arriving.id : own_id);
   if constexpr (std::is_constructible_v<AnswerType, const Call&, AnswerHead>) {
     prepared.answer = std::make_unique<AnswerType>(*call, std::move(head));
   } else {
@@ -71,6 +76,7 @@ void Service::State::add_routes() {
   add_generation_routes();
   add_text_routes();
   add_status_routes();
+  add_debug_routes();
   // Nobody but who has a key may stop a server or its requests.
   if (!options.api_keys.empty()) {
     add_admin_routes();
@@ -83,7 +89,7 @@ void Service::State::add_routes() {
 
 void Service::State::add_generation_routes() {
   const auto add = [this](std::string path, const std::string& id_prefix, const ErrorShape& errors,
-                          const std::function<Reading(std::string, AnswerHead)>& read) {
+                          const std::function<Reading(std::string, Arriving)>& read) {
     router.add({.method = "POST",
                 .path = std::move(path),
                 .handler = [this, id_prefix, &errors, read](const ExchangePtr& exchange) {
@@ -91,22 +97,22 @@ void Service::State::add_generation_routes() {
                 }});
   };
   const text::Tokenizer& tokenizer = *model.tokenizer;
-  add("/v1/completions", "cmpl-", openai_errors(), [&](const std::string& body, AnswerHead head) {
+  add("/v1/completions", "cmpl-", openai_errors(), [&](const std::string& body, Arriving arriving) {
     return prepare<CompletionAnswer>(
-        tokenizer, parse_completion_request(body, context, arrival_now()), std::move(head));
+        tokenizer, parse_completion_request(body, context, arrival_now()), std::move(arriving));
   });
   add("/v1/chat/completions", "chatcmpl-", openai_errors(),
-      [&](const std::string& body, AnswerHead head) {
+      [&](const std::string& body, Arriving arriving) {
         return prepare<ChatAnswer>(tokenizer, parse_chat_request(body, context, arrival_now()),
-                                   std::move(head));
+                                   std::move(arriving));
       });
-  add("/v1/responses", "resp_", openai_errors(), [&](const std::string& body, AnswerHead head) {
+  add("/v1/responses", "resp_", openai_errors(), [&](const std::string& body, Arriving arriving) {
     return prepare<ResponsesAnswer>(
-        tokenizer, parse_responses_request(body, context, arrival_now()), std::move(head));
+        tokenizer, parse_responses_request(body, context, arrival_now()), std::move(arriving));
   });
-  add("/v1/messages", "msg_", anthropic_errors(), [&](const std::string& body, AnswerHead head) {
+  add("/v1/messages", "msg_", anthropic_errors(), [&](const std::string& body, Arriving arriving) {
     return prepare<AnthropicAnswer>(
-        tokenizer, parse_anthropic_request(body, context, arrival_now()), std::move(head));
+        tokenizer, parse_anthropic_request(body, context, arrival_now()), std::move(arriving));
   });
 }
 
@@ -146,8 +152,6 @@ void Service::State::add_status_routes() {
   get(
       "/metrics", [this] { return metrics_text(); }, "text/plain; version=0.0.4; charset=utf-8",
       options.metrics_are_public);
-  get("/debug/mtp_stats", [this] { return mtp_stats(); });
-  get("/debug/cache_stats", [this] { return cache_stats(); });
   get("/server_info", [this] { return options.server_info; });
   get("/version", [this] { return Json{{"version", options.version}}.dump(); });
   get("/v1/models", [this] { return models_body(context, start_time); });
@@ -241,34 +245,30 @@ void Service::State::add_health_routes() {
 }
 
 std::string Service::State::metrics_text() const {
-  return metrics.text(
-      {.engine = engine.snapshot(),
-       .model = context.model_names.front(),
-       .num_speculative_tokens = model.engine->max_drafts(),
-       .is_draining = http.is_draining(),
-       .log_lines_dropped = request_log ? std::optional(request_log->num_dropped()) : std::nullopt,
-       .vllm_names = options.vllm_metrics});
-}
-
-// ATOM's keys beside the object that every command prints.
-std::string Service::State::mtp_stats() const {
-  const SpecStats& spec = metrics.spec();
-  const Json stats = {{"average_tokens_per_forward", spec.tokens_per_forward()},
-                      {"acceptance_rate", spec.acceptance_rate()},
-                      {"spec", spec_json(spec, model.engine->max_drafts())}};
-  return stats.dump();
-}
-
-std::string Service::State::cache_stats() const {
-  const EngineSnapshot now = engine.snapshot();
-  const Json stats = {{"pages",
-                       {{"total", now.num_pages},
-                        {"free", now.num_free_pages},
-                        {"cached", now.num_cached_pages},
-                        {"used", now.num_pages - now.num_free_pages - now.num_cached_pages}}},
-                      {"prefix_queries", now.scheduler.prefix_queries},
-                      {"prefix_hits", now.scheduler.prefix_hits}};
-  return stats.dump();
+  const Clock::time_point now = Clock::now();
+  const EngineSnapshot snapshot = engine.snapshot();
+  Metrics::View view{
+      .engine = snapshot,
+      .model = context.model_names.front(),
+      .num_speculative_tokens = model.engine->max_drafts(),
+      .is_draining = http.is_draining(),
+      .is_ready = stall_reason().empty(),
+      .has_stalled = has_stalled,
+      .synthetic_acceptance = model.synthetic_acceptance,
+      .version = options.version,
+      .device = options.device,
+      .log_lines_dropped = request_log ? std::optional(request_log->num_dropped()) : std::nullopt,
+      .vllm_names = options.vllm_metrics};
+  if (snapshot.last_step.round > 0) {
+    view.last_step_age_s = std::chrono::duration<double>(now - snapshot.last_step_time).count();
+  }
+  for (const LiveRequest& live : generations.live(now)) {
+    view.num_streams += live.is_stream && live.has_begun ? 1 : 0;
+    if (live.phase == "queued") {
+      view.oldest_waiting_s = std::max(view.oldest_waiting_s, live.age_s);
+    }
+  }
+  return metrics.text(view);
 }
 
 }  // namespace talon::server

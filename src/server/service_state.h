@@ -1,5 +1,5 @@
 // The inside of a Service, shared by service.cc (its life), service_generate.cc (requests that
-// generate) and service_routes.cc (the table of routes).
+// generate), service_routes.cc (the table of routes) and service_debug.cc (debug routes).
 #pragma once
 
 #include <atomic>
@@ -35,6 +35,13 @@ struct Prepared {
 };
 using Reading = std::variant<Prepared, ApiError>;
 
+// What an answer begins with. The body of the request may state an id of its own.
+struct Arriving {
+  AnswerHead head{};  // but for the id
+  std::string id_prefix{};
+  std::string id{};  // of the request
+};
+
 ApiError draining_error();
 ApiError unhealthy_error(const std::string& reason);
 
@@ -48,6 +55,7 @@ struct Service::State {
   void add_generation_routes();
   void add_text_routes();
   void add_status_routes();
+  void add_debug_routes();
   void add_admin_routes();
   void add_page_routes();
   void add_health_routes();
@@ -58,7 +66,7 @@ struct Service::State {
   void generate(const ExchangePtr& exchange,
                 const std::string& id_prefix,
                 const ErrorShape& errors,
-                std::function<Reading(std::string, AnswerHead)> read);
+                std::function<Reading(std::string, Arriving)> read);
   std::shared_ptr<RequestRecord> keep_record(const ExchangePtr& exchange,
                                              std::chrono::steady_clock::time_point arrival);
   // Answers with what the worker makes of the body.
@@ -66,11 +74,15 @@ struct Service::State {
                         const ErrorShape& errors,
                         std::function<std::variant<std::string, ApiError>(std::string)> make);
   std::variant<GenerationRequest, ApiError> to_generation(Prepared&& prepared);
-  AnswerHead answer_head(const HttpRequest& request, const std::string& id_prefix) const;
+  AnswerHead answer_head() const;
+  void begin(const ExchangePtr& exchange, GenerationRequest&& request);
   std::string stall_reason() const;
   std::string metrics_text() const;
   std::string mtp_stats() const;
   std::string cache_stats() const;
+  std::string scheduler_json() const;
+  std::string requests_json() const;
+  std::string graphs_json() const;
   void on_signal();
   void begin_drain();
   void check_progress();
@@ -92,6 +104,7 @@ struct Service::State {
   int64_t start_time = std::time(nullptr);  // seconds since 1970
   int num_signals = 0;
   bool has_stalled = false;
+  std::chrono::steady_clock::time_point last_tick{};
   bool is_failure_told = false;
   std::chrono::steady_clock::time_point drain_deadline =
       std::chrono::steady_clock::time_point::max();

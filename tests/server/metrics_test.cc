@@ -12,23 +12,6 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-TEST(MetricsTest, BucketsAreCumulative) {
-  Histogram histogram;
-  histogram.observe(0.001);  // a bound belongs to its bucket
-  histogram.observe(0.004);
-  histogram.observe(1000.0);
-
-  std::string text;
-  histogram.write("t", "model=\"m\"", text);
-
-  EXPECT_THAT(text, HasSubstr("t_bucket{model=\"m\",le=\"0.001\"} 1\n"));
-  EXPECT_THAT(text, HasSubstr("t_bucket{model=\"m\",le=\"0.002\"} 1\n"));
-  EXPECT_THAT(text, HasSubstr("t_bucket{model=\"m\",le=\"0.005\"} 2\n"));
-  EXPECT_THAT(text, HasSubstr("t_bucket{model=\"m\",le=\"120\"} 2\n"));
-  EXPECT_THAT(text, HasSubstr("t_bucket{model=\"m\",le=\"+Inf\"} 3\n"));
-  EXPECT_THAT(text, HasSubstr("t_count{model=\"m\"} 3\n"));
-}
-
 TEST(MetricsTest, CountsRequestsTokensAndDrafts) {
   Metrics metrics;
   SpecStats spec;
@@ -65,6 +48,48 @@ TEST(MetricsTest, CountsRequestsTokensAndDrafts) {
     EXPECT_THAT(text, HasSubstr(line));
   }
   EXPECT_THAT(text, Not(HasSubstr("vllm:")));
+}
+
+TEST(MetricsTest, PhasesDisconnectsAndRefusalsAreCounted) {
+  Metrics metrics;
+  metrics.observe_request({.num_choices = 1,
+                           .admitted_s = 0.25,
+                           .first_token_s = 0.5,
+                           .last_token_s = 4.5,
+                           .total_s = 5.0,
+                           .usage = {.prompt_tokens = 100, .completion_tokens = 5},
+                           .spec = {.rounds = 3, .accepted_histogram = {0, 1, 2}, .kept = {}}});
+  metrics.count_end({.status = 400, .error_code = "invalid_json"});
+  metrics.count_end({.status = 499, .admitted_s = 0.1});
+  metrics.count_end({.status = 200});
+
+  const std::string text = metrics.text({.engine = {.num_prefilling = 2},
+                                         .model = "m",
+                                         .num_speculative_tokens = 2,
+                                         .is_ready = false,
+                                         .oldest_waiting_s = 1.5,
+                                         .num_streams = 4,
+                                         .version = "v",
+                                         .device = "cpu",
+                                         .vllm_names = true});
+
+  for (const char* line :
+       {"talon:request_queue_time_seconds_sum{model=\"m\"} 0.25\n",
+        "talon:request_prefill_time_seconds_sum{model=\"m\"} 0.25\n",
+        "talon:request_decode_time_seconds_sum{model=\"m\"} 4\n",
+        "talon:time_per_output_token_seconds_sum{model=\"m\"} 1\n",
+        "talon:request_prompt_tokens_bucket{model=\"m\",le=\"128\"} 1\n",
+        "talon:requests_rejected_total{model=\"m\",code=\"invalid_json\"} 1\n",
+        "talon:client_disconnects_total{model=\"m\",phase=\"prefill\"} 1\n",
+        "talon:spec_accepted_per_position_total{model=\"m\",position=\"1\"} 3\n",
+        "talon:spec_accepted_per_position_total{model=\"m\",position=\"2\"} 2\n",
+        "talon:requests_prefilling{model=\"m\"} 2\n", "talon:ready{model=\"m\"} 0\n",
+        "talon:oldest_waiting_seconds{model=\"m\"} 1.5\n", "talon:streams_open{model=\"m\"} 4\n",
+        "talon:build_info{model=\"m\",version=\"v\",device=\"cpu\"} 1\n",
+        "talon:step_seconds_count{model=\"m\",kind=\"mixed\"} 0\n",
+        "vllm:request_prefill_time_seconds_sum{model_name=\"m\"} 0.25\n"}) {
+    EXPECT_THAT(text, HasSubstr(line));
+  }
 }
 
 TEST(MetricsTest, KnowsTheNamesOfOtherDashboards) {
