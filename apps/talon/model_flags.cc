@@ -30,6 +30,17 @@ bool wants_drafter(const ModelFlags& flags, bool has_drafter) {
   return has_drafter;
 }
 
+void add_quantisation_flags(CLI::App& app, ModelFlags& flags) {
+  CLI::Option* config =
+      app.add_option("--online-quant-config", flags.online_quant,
+                     "JSON: what bf16 weights of the target become at load (global_quant_config, "
+                     "layer_quant_config, exclude_layer)");
+  app.add_option("--quantization", flags.quantization,
+                 "fp8: all bf16 weights of the target but lm_head to ptpc_fp8")
+      ->check(CLI::IsMember({"fp8"}))
+      ->excludes(config);
+}
+
 void add_cache_flags(CLI::App& app, ModelFlags& flags) {
   app.add_option("--kv-cache-dtype", flags.kv_cache_dtype, "keys and values; auto: as --dtype")
       ->check(CLI::IsMember({"auto", "bf16", "float32", "fp8", "fp8_e4m3"}))
@@ -120,6 +131,21 @@ CacheDtype cache_dtype_of(const std::string& name) {
   return name == "float32" ? CacheDtype::kF32 : CacheDtype::kFp8;
 }
 
+OnlineQuantConfig online_quant_of(const ModelFlags& flags) {
+  if (flags.quantization == "fp8") {
+    return {.global = WeightFormat::kFp8Channel, .layers = {}, .excluded = {"lm_head"}};
+  }
+  if (flags.online_quant.empty()) {
+    return {};
+  }
+  Result<OnlineQuantConfig> config = parse_online_quant(flags.online_quant);
+  if (!config.ok()) {
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("online-quant-config: {}", config.message()));
+  }
+  return std::move(config).value();
+}
+
 DraftDraws draft_draws_of(const std::string& name) {
   if (name == "greedy") {
     return DraftDraws::kGreedy;
@@ -164,6 +190,7 @@ void add_model_flags(CLI::App& app, ModelFlags& flags) {
       ->capture_default_str();
   add_scheduler_flags(app, flags);
   add_speculation_flags(app, flags);
+  add_quantisation_flags(app, flags);
   add_cache_flags(app, flags);
   app.add_option("--threads", engine.num_threads, "of the CPU pool; 0: all processors")
       ->capture_default_str();
@@ -180,6 +207,7 @@ EngineConfig resolve(const ModelFlags& flags) {
   config.dtype = flags.dtype == "float32" ? ActivationType::kF32 : ActivationType::kBf16;
   config.kv_cache_dtype = cache_dtype_of(flags.kv_cache_dtype);
   config.index_cache_dtype = cache_dtype_of(flags.index_cache_dtype);
+  config.online_quant = online_quant_of(flags);
   config.device = device_of(flags.device);
   if (!flags.cpu_path.empty()) {
     config.cpu_path = cpu_path_from_name(flags.cpu_path);

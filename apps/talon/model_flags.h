@@ -19,6 +19,8 @@ struct ModelFlags {
   std::string dtype = "auto";
   std::string kv_cache_dtype = "auto";
   std::string index_cache_dtype = "auto";
+  std::string online_quant;  // JSON
+  std::string quantization;  // "fp8", or empty
   std::string device = "auto";
   std::string cpu_path;
   std::string scheduling_policy = "fcfs";

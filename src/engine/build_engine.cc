@@ -84,7 +84,8 @@ ModelOptions model_options(const EngineConfig& config, Uploader* uploader) {
   return {.type = config.dtype,
           .kv = kv_format(config),
           .strict_config = config.strict_config,
-          .uploader = uploader};
+          .uploader = uploader,
+          .online_quant = config.online_quant};
 }
 
 void check_end_tokens(const TokenFacts& tokens, int32_t vocab_size) {

@@ -12,6 +12,7 @@
 #include "core/cpu_path.h"
 #include "engine/sampling.h"
 #include "model/model.h"
+#include "model/online_quant.h"
 #include "spec/cost_table.h"
 
 namespace talon {
@@ -61,6 +62,7 @@ struct EngineConfig {
   // another rounding (docs/numerics.md).
   CacheDtype kv_cache_dtype = CacheDtype::kAuto;
   CacheDtype index_cache_dtype = CacheDtype::kAuto;  // of the sparse layers' index keys
+  OnlineQuantConfig online_quant;  // what bf16 weights of the target become while they are loaded
   DeviceChoice device = DeviceChoice::kAuto;
   bool enforce_eager = false;                // on a GPU: no captured rounds
   int32_t max_model_len = 0;                 // prompt + output; 0: the checkpoint's limit

@@ -37,7 +37,8 @@ std::unique_ptr<Model> load_m3(const ModelSource& source, const ModelOptions& op
     fail(source.config_file, config.message());
   }
   report_unknown_keys(source.config_file, config.value().unknown_keys, options.strict_config);
-  M3Weights weights = load_m3_weights(source.checkpoint, config.value(), options.uploader);
+  M3Weights weights =
+      load_m3_weights(source.checkpoint, config.value(), options.uploader, options.online_quant);
   const ModelTypes types{.activation = options.type, .kv = options.kv};
   return std::make_unique<M3Model>(std::move(weights), std::move(config).value(), types,
                                    options.uploader);

@@ -8,14 +8,16 @@
 
 #include "core/upload.h"
 #include "model/model.h"
+#include "model/online_quant.h"
 
 namespace talon {
 
 struct ModelOptions {
   ActivationType type = ActivationType::kBf16;
   KvFormat kv = {};
-  bool strict_config = false;    // an unknown config key is an error, not a warning
-  Uploader* uploader = nullptr;  // to the device that the model is for; null: the CPU
+  bool strict_config = false;           // an unknown config key is an error, not a warning
+  Uploader* uploader = nullptr;         // to the device that the model is for; null: the CPU
+  OnlineQuantConfig online_quant = {};  // what bf16 weights become at load
 };
 
 // Loads the model in `folder`. Throws Error naming file and field or tensor if the architecture is

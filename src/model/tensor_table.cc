@@ -146,11 +146,15 @@ std::string problem_text(const Checkpoint& checkpoint, const TensorProblem& prob
   return fmt::format("{}: {}", path.string(), problem.text);
 }
 
-TensorSource::TensorSource(const Checkpoint& checkpoint, TensorTable table, Uploader* uploader)
+TensorSource::TensorSource(const Checkpoint& checkpoint,
+                           TensorTable table,
+                           Uploader* uploader,
+                           OnlineQuantConfig quant)
     : checkpoint_(checkpoint),
       table_(std::move(table)),
       match_(match_tensors(checkpoint, table_)),
-      uploader_(uploader) {
+      uploader_(uploader),
+      quant_(std::move(quant)) {
   if (!match_.problems.empty()) {
     const std::string more = match_.problems.size() == 1
                                  ? ""
@@ -165,6 +169,33 @@ TensorSource::TensorSource(const Checkpoint& checkpoint, TensorTable table, Uplo
   for (const MatchedTensor& row : match_.rows) {
     by_name_.emplace(row.expected->name, &row);
   }
+  if (!quant_.empty()) {
+    report_quantised();
+  }
+}
+
+// How many weights are quantised, and which globs did nothing: a misspelt one looks like a choice.
+void TensorSource::report_quantised() const {
+  std::vector<std::string_view> names;
+  names.reserve(match_.rows.size() + checkpoint_.skipped().size());
+  int64_t num_quantised = 0;
+  int64_t num_linear = 0;
+  for (const MatchedTensor& row : match_.rows) {
+    names.push_back(row.expected->name);
+    if (row.expected->role == TensorRole::kLinear && row.found.values != nullptr) {
+      ++num_linear;
+      num_quantised += format(row.expected->name) != row.found.format ? 1 : 0;
+    }
+  }
+  for (const CheckpointTensor& tensor : checkpoint_.skipped()) {
+    names.push_back(tensor.name);
+  }
+  for (const std::string& glob : unmatched_globs(quant_, names)) {
+    log(LogLevel::kWarn, "model", "online-quant-config: {}: matches no tensor", glob);
+  }
+  log(num_quantised == 0 ? LogLevel::kWarn : LogLevel::kInfo, "model",
+      "online-quant-config: folder={} weights={} quantised={}", checkpoint_.folder().string(),
+      num_linear, num_quantised);
 }
 
 const MatchedTensor& TensorSource::row(std::string_view name) const {
@@ -180,10 +211,15 @@ bool TensorSource::has(std::string_view name) const {
   return at->second->found.values != nullptr;
 }
 
-Weight TensorSource::linear(std::string_view name) const {
+const LinearTensors& TensorSource::linear(std::string_view name) const {
   const MatchedTensor& found = row(name);
   TALON_CHECK(found.expected->role == TensorRole::kLinear, "{} is no linear weight", name);
-  return found.found.row_major();
+  return found.found;
+}
+
+WeightFormat TensorSource::format(std::string_view name) const {
+  const WeightFormat stored = linear(name).format;
+  return stored == WeightFormat::kBf16 ? online_format(quant_, name).value_or(stored) : stored;
 }
 
 std::string_view TensorSource::bytes(std::string_view name) const {
@@ -202,33 +238,50 @@ ConstTensorView TensorSource::copy(std::string_view name, std::vector<Buffer>& s
   return buffer.view(dtype_of_role(found.expected->role), shape);
 }
 
-PackedWeight TensorSource::pack(std::string_view name) const {
-  const Weight part = linear(name);
-  return uploader_ == nullptr ? PackedWeight::pack(part)
-                              : PackedWeight::stack_rows({&part, 1}, *uploader_);
-}
-
 PackedWeight TensorSource::stack(std::span<const std::string> names) const {
-  const std::vector<Weight> parts = same_format(names);
+  check_same_format(names);
+  std::vector<QuantisedWeight> quantised;
+  std::vector<Weight> parts;
+  quantised.reserve(names.size());
+  parts.reserve(names.size());
+  for (const std::string& name : names) {
+    const WeightFormat wanted = format(name);
+    if (wanted == linear(name).format) {
+      parts.push_back(linear(name).row_major());
+    } else {
+      parts.push_back(quantised.emplace_back(quantise(name, wanted)).weight());
+    }
+  }
   return uploader_ == nullptr ? PackedWeight::stack(parts)
                               : PackedWeight::stack_rows(parts, *uploader_);
 }
 
-std::vector<Weight> TensorSource::same_format(std::span<const std::string> names) const {
-  std::vector<Weight> weights;
+void TensorSource::fail(std::string_view name, std::string_view problem) const {
+  throw Error(ErrorCode::kUnsupported,
+              problem_text(checkpoint_, {.file_name = linear(name).values->file_name,
+                                         .text = fmt::format("tensor \"{}\": {}", name, problem)}));
+}
+
+void TensorSource::check_same_format(std::span<const std::string> names) const {
   for (const std::string& name : names) {
-    weights.push_back(linear(name));
-    if (weights.back().format != weights[0].format) {
-      throw Error(
-          ErrorCode::kUnsupported,
-          problem_text(checkpoint_,
-                       {.file_name = row(name).found.values->file_name,
-                        .text = fmt::format("tensor \"{}\": {}, but \"{}\" beside it is {}", name,
-                                            weight_format_name(weights.back().format), names[0],
-                                            weight_format_name(weights[0].format))}));
+    if (format(name) != format(names[0])) {
+      fail(name, fmt::format("{}, but \"{}\" beside it is {}", weight_format_name(format(name)),
+                             names[0], weight_format_name(format(names[0]))));
     }
   }
-  return weights;
+}
+
+QuantisedWeight TensorSource::quantise(std::string_view name, WeightFormat format) const {
+  const LinearTensors& found = linear(name);
+  if (format == WeightFormat::kMxfp4 && found.num_in % kMxGroup != 0) {
+    fail(name, fmt::format("{} inputs are not whole groups of {}, as mxfp4 needs", found.num_in,
+                           kMxGroup));
+  }
+  std::optional<QuantisedWeight> quantised = QuantisedWeight::make(found.row_major(), format);
+  if (!quantised.has_value()) {
+    fail(name, "a value that is not finite cannot be quantised");
+  }
+  return std::move(*quantised);
 }
 
 }  // namespace talon

@@ -13,8 +13,10 @@
 #include "core/tensor_view.h"
 #include "core/upload.h"
 #include "model/checkpoint.h"
+#include "model/online_quant.h"
 #include "model/quantisation.h"
 #include "ops/pack.h"
+#include "ops/quantise_weight.h"
 
 namespace talon {
 
@@ -77,35 +79,46 @@ std::string problem_text(const Checkpoint& checkpoint, const TensorProblem& prob
 // in the table are a programmer error. The checkpoint must outlive it.
 class TensorSource {
  public:
-  // Throws Error for the first problem; warns once of unknown tensors. What is copied and packed
-  // goes to the uploader's device, or without one to the CPU; the uploader must outlive this.
-  TensorSource(const Checkpoint& checkpoint, TensorTable table, Uploader* uploader = nullptr);
+  // Throws Error for the first problem; warns once of unknown tensors and of globs that match none.
+  // What is copied and packed goes to the uploader's device, or without one to the CPU; the
+  // uploader must outlive this. bf16 weights are quantised on their way as `quant` says.
+  TensorSource(const Checkpoint& checkpoint,
+               TensorTable table,
+               Uploader* uploader = nullptr,
+               OnlineQuantConfig quant = {});
   TensorSource(const TensorSource&) = delete;
   TensorSource& operator=(const TensorSource&) = delete;
 
   bool has(std::string_view name) const;
-  Weight linear(std::string_view name) const;  // row-major, showing the mapped file
   std::string_view bytes(std::string_view name) const;
 
   // A copy that `storage` owns, in the dtype of the file.
   ConstTensorView copy(std::string_view name, std::vector<Buffer>& storage) const;
 
-  // Weights in the layout of the device's kernels, rows one under the other.
-  PackedWeight pack(std::string_view name) const;
-  PackedWeight stack(std::span<const std::string> names) const;  // throws as same_format
+  // Weights in the layout of the device's kernels, rows one under the other. Throws Error naming
+  // the first weight whose format is not that of the first one, or which cannot be quantised.
+  PackedWeight pack(std::string_view name) const {
+    const std::string only(name);
+    return stack({&only, 1});
+  }
+  PackedWeight stack(std::span<const std::string> names) const;
 
   Uploader* uploader() const { return uploader_; }
 
-  // Throws Error naming the first weight whose format is not that of the first one.
-  std::vector<Weight> same_format(std::span<const std::string> names) const;
-
  private:
   const MatchedTensor& row(std::string_view name) const;
+  const LinearTensors& linear(std::string_view name) const;
+  WeightFormat format(std::string_view name) const;  // in which it is packed
+  [[noreturn]] void fail(std::string_view name, std::string_view problem) const;
+  void check_same_format(std::span<const std::string> names) const;
+  QuantisedWeight quantise(std::string_view name, WeightFormat format) const;
+  void report_quantised() const;
 
   const Checkpoint& checkpoint_;
   TensorTable table_;
   TableMatch match_;
   Uploader* uploader_;
+  OnlineQuantConfig quant_;
   std::unordered_map<std::string_view, const MatchedTensor*> by_name_;
 };
 

@@ -8,6 +8,7 @@ import os
 import shutil
 import struct
 import subprocess
+import sys
 import tempfile
 import unittest
 from pathlib import Path
@@ -79,6 +80,22 @@ class GenerateTest(unittest.TestCase):
         flags = ("--kv-cache-dtype", "fp8", "--index_cache_dtype=fp8", "--prompt", QUESTION)
         answer = generate(*flags)
         self.assertEqual(answer["token_ids"], generate("--method=none", *flags)["token_ids"])
+
+    def test_weights_quantised_at_load_are_those_of_a_converted_checkpoint(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            converter = SOURCE / "tools" / "make_quantised_checkpoint.py"
+            command = [sys.executable, "-B", converter, "--format", "fp8_channel"]
+            subprocess.run([*command, TINY, folder], check=True)
+            prompt = ("--method", "none", "--prompt", QUESTION)
+            converted = generate("--model", folder, *prompt)
+        online = generate("--quantization", "fp8", *prompt)
+        self.assertEqual(online["token_ids"], converted["token_ids"])
+
+    def test_globs_that_match_nothing_are_named(self) -> None:
+        config = '{"global_quant_config": "ptpc_fp8", "exclude_layer": ["*.atn"]}'
+        done = run("generate", "--prompt", "x", "--max-tokens", 1, "--online-quant-config", config)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn('exclude_layer: "*.atn": matches no tensor', done.stderr)
 
     def test_underscores_work_and_limits_hold(self) -> None:
         answer = generate("--max_tokens=5", "--ignore_eos", "--prompt", QUESTION)
@@ -418,6 +435,10 @@ class BadInputTest(unittest.TestCase):
             ["--kv-cache-dtype", "int8"],
             ["--kv-cache-dtype", "float32"],
             ["--dtype", "float32", "--index-cache-dtype", "bf16"],
+            ["--online-quant-config", "{"],
+            ["--online-quant-config", '{"global_quant_config": "int4"}'],
+            ["--online-quant-config", '{"global_quant_config": "mxfp4"}', "--quantization", "fp8"],
+            ["--quantization", "awq"],
             ["--device", "tpu"],
             ["--method", "medusa"],
             ["--max-tokens", 0],

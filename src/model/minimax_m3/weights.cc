@@ -128,8 +128,9 @@ class LayerLoader {
 
 M3Weights load_m3_weights(const Checkpoint& checkpoint,
                           const M3Config& config,
-                          Uploader* uploader) {
-  const TensorSource source(checkpoint, m3_tensor_table(config), uploader);
+                          Uploader* uploader,
+                          const OnlineQuantConfig& quant) {
+  const TensorSource source(checkpoint, m3_tensor_table(config), uploader, quant);
   M3Weights weights;
   weights.embedding = source.copy("model.embed_tokens.weight", weights.storage);
   for (int32_t layer = 0; layer < config.num_layers; ++layer) {

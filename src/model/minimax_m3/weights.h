@@ -9,6 +9,7 @@
 #include "core/tensor_view.h"
 #include "model/checkpoint.h"
 #include "model/minimax_m3/config.h"
+#include "model/online_quant.h"
 #include "ops/moe_experts.h"
 #include "ops/pack.h"
 
@@ -58,9 +59,10 @@ struct M3Weights {
 };
 
 // Throws Error naming file and tensor: missing, wrong shape or dtype, unknown format. Onto the
-// uploader's device, or without one onto the CPU.
+// uploader's device, or without one onto the CPU. bf16 weights are quantised as `quant` says.
 M3Weights load_m3_weights(const Checkpoint& checkpoint,
                           const M3Config& config,
-                          Uploader* uploader = nullptr);
+                          Uploader* uploader = nullptr,
+                          const OnlineQuantConfig& quant = {});
 
 }  // namespace talon

@@ -57,7 +57,9 @@ class Folder {
     test::write_safetensors(dir_ / "model.safetensors", tensors);
   }
 
-  M3Weights load() const { return load_m3_weights(Checkpoint::open(dir_.path()), config()); }
+  M3Weights load(const OnlineQuantConfig& quant = {}) const {
+    return load_m3_weights(Checkpoint::open(dir_.path()), config(), nullptr, quant);
+  }
   std::string message() const {
     return test::error_message([&] { load(); });
   }
@@ -173,6 +175,89 @@ INSTANTIATE_TEST_SUITE_P(AllFormats,
                                          QuantFormat::kMxfp4,
                                          QuantFormat::kFp8Channel,
                                          QuantFormat::kFp8Block));
+
+// Everything packed, in one order.
+std::vector<const PackedWeight*> all_packed(const M3Weights& weights) {
+  std::vector<const PackedWeight*> all = {&weights.head};
+  for (const M3LayerWeights& layer : weights.layers) {
+    for (const PackedWeight* weight :
+         {&layer.attention.qkv, &layer.attention.output, &layer.mlp.gate_up, &layer.mlp.down,
+          &layer.moe.shared_gate_up, &layer.moe.shared_down}) {
+      all.push_back(weight);
+    }
+    for (const auto* experts : {&layer.moe.gate_ups, &layer.moe.downs}) {
+      for (const PackedWeight& weight : *experts) {
+        all.push_back(&weight);
+      }
+    }
+  }
+  return all;
+}
+
+struct OnlineCase {
+  QuantFormat format;
+  const char* config;
+};
+
+class M3OnlineQuantTest : public testing::TestWithParam<OnlineCase> {};
+
+TEST_P(M3OnlineQuantTest, GivesTheBitsOfAnOfflineConversion) {
+  const Folder offline(tensors_of(GetParam().format));
+  const Folder bf16(tensors_of(QuantFormat::kBf16));
+
+  const M3Weights expected = offline.load();
+  const M3Weights loaded = bf16.load(parse_online_quant(GetParam().config).value());
+
+  const auto expected_weights = all_packed(expected);
+  const auto loaded_weights = all_packed(loaded);
+  ASSERT_EQ(loaded_weights.size(), expected_weights.size());
+  for (size_t i = 0; i < loaded_weights.size(); ++i) {
+    expect_same(*loaded_weights[i], *expected_weights[i]);
+  }
+  EXPECT_EQ(loaded.layers[3].moe.downs[0].weight().format, weight_format(GetParam().format));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    AllFormats,
+    M3OnlineQuantTest,
+    testing::Values(
+        OnlineCase{QuantFormat::kFp8Channel,
+                   R"({"global_quant_config": "ptpc_fp8", "exclude_layer": ["lm_head"]})"},
+        OnlineCase{QuantFormat::kFp8Block,
+                   R"({"global_quant_config": "per_block_fp8", "exclude_layer": ["lm_head"]})"},
+        OnlineCase{QuantFormat::kMxfp4, R"({"layer_quant_config": {"*expert*": "mxfp4"}})"}));
+
+TEST(M3OnlineQuantSourceTest, QuantisedFilesStayAsTheyAre) {
+  const Folder folder(tensors_of(QuantFormat::kMxfp8));
+
+  const M3Weights loaded =
+      folder.load({.global = WeightFormat::kFp8Channel, .layers = {}, .excluded = {}});
+
+  EXPECT_EQ(loaded.layers[3].attention.qkv.weight().format, WeightFormat::kMxfp8);
+  EXPECT_EQ(loaded.head.weight().format, WeightFormat::kFp8Channel);
+}
+
+TEST(M3OnlineQuantFaultsTest, WhatIsStackedMustBeTreatedAlike) {
+  const Folder folder(tensors_of(QuantFormat::kBf16));
+  const OnlineQuantConfig config =
+      parse_online_quant(R"({"layer_quant_config": {"*k_proj": "ptpc_fp8"}})").value();
+
+  EXPECT_EQ(test::error_message([&] { folder.load(config); }),
+            folder.file() +
+                ": tensor \"model.layers.0.self_attn.k_proj.weight\": fp8_channel, but "
+                "\"model.layers.0.self_attn.q_proj.weight\" beside it is bf16");
+}
+
+TEST(M3OnlineQuantFaultsTest, NamesAWeightThatCannotBeQuantised) {
+  Tensors tensors = tensors_of(QuantFormat::kBf16);
+  StoredTensor& down = find(tensors, "model.layers.0.mlp.down_proj.weight");
+  down.bytes[0] = 0xC0;
+  down.bytes[1] = 0x7F;  // NaN
+  const OnlineQuantConfig config{.global = WeightFormat::kFp8Channel, .layers = {}, .excluded = {}};
+
+  EXPECT_THAT(test::error_message([&] { Folder(tensors).load(config); }),
+              HasSubstr("\"model.layers.0.mlp.down_proj.weight\": a value that is not finite"));
+}
 
 TEST(M3WeightsTest, LoadsTheMatricesOfADenseLayer) {
   Tensors tensors = tensors_of(QuantFormat::kBf16);
