@@ -67,6 +67,8 @@ void add_http_flags(CLI::App& app, ServeFlags& flags) {
   app.add_option("--request-log", flags.service.request_log,
                  "a file that gets a JSON line a request");
   add_switch(app, "log-prompts", flags.service.log_prompts, "with the prompts in it");
+  app.add_option("--otlp-traces-endpoint", flags.service.otlp_traces_endpoint,
+                 "http://host:port of a collector of OpenTelemetry; without a path /v1/traces");
   app.add_option("--self-test", flags.self_test,
                  "quick: before serving, a GPU is compared with the CPU")
       ->check(CLI::IsMember({"off", "quick"}))

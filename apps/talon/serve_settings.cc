@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "server/line_log.h"
+#include "server/otlp_exporter.h"
 #include "text/jinja/json_value.h"
 
 namespace talon {
@@ -193,6 +194,11 @@ std::vector<std::string> try_settle(const ServeFlags& flags, ServeSettings& sett
   attempt([&] {
     if (!flags.service.request_log.empty()) {
       const server::LineLog probe("--request-log", flags.service.request_log, 0);
+    }
+  });
+  attempt([&] {
+    if (!flags.service.otlp_traces_endpoint.empty()) {
+      (void)server::otlp_url(flags.service.otlp_traces_endpoint);
     }
   });
   attempt([&] {

@@ -48,7 +48,9 @@ class Exchange {
   // called in their order.
   void on_over(std::function<void()> callback) { on_over_.push_back(std::move(callback)); }
   // Headers that the answer gets besides its own.
-  void add_headers(HttpHeaders headers) { more_headers_ = std::move(headers); }
+  void add_headers(const HttpHeaders& headers) {
+    more_headers_.insert(more_headers_.end(), headers.begin(), headers.end());
+  }
 
   // The connection's side -----------------------------------------------------------------------
 

@@ -189,6 +189,10 @@ std::string Metrics::text(const View& view) const {
   own.counter("cached_prompt_tokens", cached_tokens_);
   own.counter("generation_tokens", completion_tokens_);
   own.counter("reasoning_tokens", reasoning_tokens_);
+  if (view.traces_exported.has_value()) {
+    own.counter("traces_exported", *view.traces_exported);
+    own.counter("traces_dropped", view.traces_dropped);
+  }
   if (view.log_lines_dropped.has_value()) {
     own.counter("request_log_lines_dropped", *view.log_lines_dropped);
   }

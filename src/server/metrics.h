@@ -46,6 +46,8 @@ class Metrics {
     double last_step_age_s = 0.0;   // 0: there was none
     std::string version{};
     std::string device{};
+    std::optional<int64_t> traces_exported{};  // if there is a collector
+    int64_t traces_dropped = 0;
     std::optional<int64_t> log_lines_dropped{};  // of the request log, if there is one
     bool vllm_names = false;
   };

@@ -45,6 +45,7 @@ std::string request_line(const RequestRecord& record) {
       {"route", record.route},
       {"status", record.status},
       {"error", record.error_code.empty() ? Json(nullptr) : Json(record.error_code)},
+      {"trace_id", record.trace.trace_id},
       {"stream", record.stream},
       {"num_choices", record.num_choices},
       {"seed", record.seed},

@@ -12,6 +12,7 @@
 #include "engine/request.h"
 #include "engine/spec_stats.h"
 #include "server/api/answer.h"
+#include "server/trace_context.h"
 
 namespace talon::server {
 
@@ -32,9 +33,10 @@ struct RequestRecord {
   double total_s = 0.0;  // to the end of the answer
 
   UsageCounts usage{};
-  std::vector<FinishReason> finish{};   // of the choices that ended, in that order
-  SpecStats spec{};                     // of these choices
-  int32_t num_speculative_tokens = 0;   // K
+  std::vector<FinishReason> finish{};  // of the choices that ended, in that order
+  SpecStats spec{};                    // of these choices
+  int32_t num_speculative_tokens = 0;  // K
+  TraceContext trace{};
   std::optional<std::string> prompt{};  // if prompts are logged: all of them, joined by newlines
 
   // How far it came: "queued", "prefill" or "decode".

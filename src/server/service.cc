@@ -45,6 +45,12 @@ Service::State::State(LocalModel& given_model,
   if (!options.request_log.empty()) {
     request_log = std::make_unique<LineLog>("--request-log", options.request_log, kMaxLogLines);
   }
+  if (!options.otlp_traces_endpoint.empty()) {
+    exporter =
+        std::make_unique<OtlpExporter>(OtlpOptions{.url = otlp_url(options.otlp_traces_endpoint),
+                                                   .model = context.model_names.front(),
+                                                   .version = options.version});
+  }
   context.has_grammars = constraints.has_grammars();
   add_routes();
   http.on_signal([this] { on_signal(); });
@@ -75,12 +81,14 @@ void Service::State::handle(const ExchangePtr& exchange) {
   exchange->add_headers(access.cors_headers(request));
   if (Access::is_preflight(request)) {
     watch(exchange, "preflight");
-    exchange->reply({.status = 204,
-                     .content_type = "",
-                     .headers = {{"access-control-allow-methods", "GET, POST, OPTIONS"},
-                                 {"access-control-allow-headers",
-                                  "authorization, content-type, x-api-key, x-request-id"},
-                                 {"access-control-max-age", "600"}}});
+    exchange->reply(
+        {.status = 204,
+         .content_type = "",
+         .headers = {{"access-control-allow-methods", "GET, POST, OPTIONS"},
+                     {"access-control-allow-headers",
+                      "authorization, content-type, x-api-key, x-request-id, traceparent, "
+                      "tracestate"},
+                     {"access-control-max-age", "600"}}});
     return;
   }
   const Router::Match match = router.find(request.method, request.path);

@@ -38,8 +38,9 @@ struct ServiceOptions {
   // The engine's thread ended by an exception and all requests with an error: called once, on the
   // io thread. The service goes on to say that it is unhealthy until it is drained.
   std::function<void()> on_failure{};
-  std::string request_log{};  // a file: a JSON line for each request that generates
-  bool log_prompts = false;   // with the text of the prompt
+  std::string request_log{};           // a file: a JSON line for each request that generates
+  bool log_prompts = false;            // with the text of the prompt
+  std::string otlp_traces_endpoint{};  // http://host:port of a collector; empty: none
   std::string version{};
   std::string device = "cpu";      // for metrics
   std::string server_info = "{}";  // JSON of /server_info: resolved settings without secrets

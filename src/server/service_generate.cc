@@ -48,7 +48,11 @@ std::shared_ptr<RequestRecord> Service::State::keep_record(const ExchangePtr& ex
       RequestRecord{.id = request.id,
                     .route = request.path,
                     .time = std::chrono::system_clock::now(),
-                    .num_speculative_tokens = model.engine->max_drafts()});
+                    .num_speculative_tokens = model.engine->max_drafts(),
+                    .trace = trace_context_of(request.headers)});
+  if (!record->trace.parent_id.empty()) {
+    exchange->add_headers({{"traceresponse", traceparent_of(record->trace)}});
+  }
   exchange->on_over([this, record, arrival, exchange = exchange.get()] {
     record->status = exchange->is_gone() ? 499 : exchange->status();
     record->total_s = std::chrono::duration<double>(Clock::now() - arrival).count();
@@ -56,6 +60,9 @@ std::shared_ptr<RequestRecord> Service::State::keep_record(const ExchangePtr& ex
       record->error_code = "client_closed";
     }
     metrics.count_end(*record);
+    if (exporter != nullptr && record->trace.is_sampled) {
+      exporter->add(record);
+    }
     if (request_log != nullptr) {
       request_log->write([record] { return request_line(*record); });
     }

@@ -259,6 +259,10 @@ std::string Service::State::metrics_text() const {
       .device = options.device,
       .log_lines_dropped = request_log ? std::optional(request_log->num_dropped()) : std::nullopt,
       .vllm_names = options.vllm_metrics};
+  if (exporter != nullptr) {
+    view.traces_exported = exporter->num_exported();
+    view.traces_dropped = exporter->num_dropped();
+  }
   if (snapshot.last_step.round > 0) {
     view.last_step_age_s = std::chrono::duration<double>(now - snapshot.last_step_time).count();
   }

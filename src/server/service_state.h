@@ -19,6 +19,7 @@
 #include "server/generation.h"
 #include "server/line_log.h"
 #include "server/metrics.h"
+#include "server/otlp_exporter.h"
 #include "server/request_record.h"
 #include "server/router.h"
 #include "server/service.h"
@@ -95,7 +96,8 @@ struct Service::State {
   Router router;
   Metrics metrics;
   Constraints constraints;               // the worker's
-  std::unique_ptr<LineLog> request_log;  // null: none
+  std::unique_ptr<LineLog> request_log;    // null: none
+  std::unique_ptr<OtlpExporter> exporter;  // likewise
   HttpServer http;
   // The engine's thread is faster than this one at times: one pump waits, never a row of them.
   std::atomic<bool> pump_waits{false};

@@ -115,17 +115,17 @@ TEST(ServeSettingsTest, AtomsRecipeForM3Parses) {
 }
 
 TEST(ServeSettingsTest, EveryFaultIsTold) {
-  const std::vector<std::string> faults = serve_faults(
-      with_model({"--queue-timeout", "0", "--no-such-flag", "--method", "mtp", "--allowed-origins",
-                  "x", "--tls-cert", "c", "--api-key-file", "/none", "--max-num-seqs", "0", "-dp",
-                  "2", "--default-chat-template-kwargs", "3"}));
+  const std::vector<std::string> faults = serve_faults(with_model(
+      {"--queue-timeout", "0", "--otlp-traces-endpoint", "https://x", "--no-such-flag", "--method",
+       "mtp", "--allowed-origins", "x", "--tls-cert", "c", "--api-key-file", "/none",
+       "--max-num-seqs", "0", "-dp", "2", "--default-chat-template-kwargs", "3"}));
 
-  for (const char* part :
-       {"--queue-timeout", "--no-such-flag", "--method", "--allowed-origins", "--tls-key", "/none",
-        "max-num-seqs", "--data-parallel-size 2", "--default-chat-template-kwargs"}) {
+  for (const char* part : {"--queue-timeout", "--otlp-traces-endpoint", "--no-such-flag",
+                           "--method", "--allowed-origins", "--tls-key", "/none", "max-num-seqs",
+                           "--data-parallel-size 2", "--default-chat-template-kwargs"}) {
     EXPECT_THAT(faults, Contains(HasSubstr(part))) << part;
   }
-  EXPECT_EQ(faults.size(), 9U);
+  EXPECT_EQ(faults.size(), 10U);
 }
 
 }  // namespace

@@ -24,7 +24,8 @@ RequestRecord record() {
           .usage = {.prompt_tokens = 10, .completion_tokens = 42, .cached_tokens = 8},
           .finish = {FinishReason::kStop, FinishReason::kLength},
           .spec = {.rounds = 4, .drafted = 12, .accepted = 6, .accepted_histogram = {}, .kept = {}},
-          .num_speculative_tokens = 3};
+          .num_speculative_tokens = 3,
+          .trace = {.trace_id = "0af7"}};
 }
 
 TEST(RequestRecordTest, TheLineHasCountsAndTimes) {
@@ -36,6 +37,7 @@ TEST(RequestRecordTest, TheLineHasCountsAndTimes) {
   EXPECT_EQ(line.at("id"), "the-id");
   EXPECT_EQ(line.at("status"), 200);
   EXPECT_TRUE(line.at("error").is_null());
+  EXPECT_EQ(line.at("trace_id"), "0af7");
   EXPECT_EQ(line.at("seed"), 7);
   EXPECT_EQ(line.at("prompt_tokens"), 10);
   EXPECT_EQ(line.at("cached_tokens"), 8);

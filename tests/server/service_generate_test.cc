@@ -6,9 +6,11 @@
 #include <fstream>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "base/json.h"
 #include "support/http_client.h"
+#include "support/http_sink.h"
 #include "support/running_service.h"
 #include "support/temp_dir.h"
 
@@ -16,6 +18,7 @@ namespace talon::server {
 namespace {
 
 using test::http_post;
+using test::HttpAnswer;
 using test::HttpClient;
 using test::RunningService;
 using testing::HasSubstr;
@@ -88,6 +91,46 @@ TEST(ServiceGenerateTest, PromptsAreLoggedIfAskedFor) {
 
   EXPECT_THAT(lines_of(dir / "log")["a"].at("prompt").get<std::string>(),
               HasSubstr("Tom has 3 apples"));
+}
+
+TEST(ServiceGenerateTest, ARequestGoesOnWithItsTrace) {
+  const std::string trace = "0af7651916cd43dd8448eb211c80319c";
+  const std::string parent = "b7ad6b7169203331";
+  test::HttpSink sink;
+  const test::TempDir dir;
+  ServiceOptions options;
+  options.request_log = (dir / "log").string();
+  options.otlp_traces_endpoint = sink.address();
+  std::string response;
+  {
+    RunningService service(options);
+    const HttpAnswer answer =
+        http_post(service.port(), "/v1/completions", kBody + std::string("}"),
+                  "x-request-id: a\r\ntraceparent: 00-" + trace + "-" + parent + "-01\r\n");
+    response = answer.headers.at("traceresponse");
+    const HttpAnswer unsampled =
+        http_post(service.port(), "/v1/completions", kBody + std::string("}"),
+                  "traceparent: 00-" + trace + "-" + parent + "-00\r\n");
+    EXPECT_EQ(unsampled.status, 200);
+    EXPECT_FALSE(http_post(service.port(), "/v1/completions", kBody + std::string("}"))
+                     .headers.contains("traceresponse"));
+  }
+
+  EXPECT_THAT(response, testing::StartsWith("00-" + trace + "-"));
+  EXPECT_EQ(lines_of(dir / "log")["a"].at("trace_id"), trace);
+  std::vector<Json> spans;
+  for (const std::string& body : sink.bodies()) {
+    const Json sent = parse_json(body).value();
+    const Json& list = sent.at("resourceSpans").at(0).at("scopeSpans").at(0).at("spans");
+    spans.insert(spans.end(), list.begin(), list.end());
+  }
+  // The sampled request and the one without a trace, each with three phases.
+  ASSERT_EQ(spans.size(), 8U);
+  EXPECT_EQ(spans[0].at("traceId"), trace);
+  EXPECT_EQ(spans[0].at("parentSpanId"), parent);
+  EXPECT_EQ("00-" + trace + "-" + spans[0].at("spanId").get<std::string>() + "-01", response);
+  EXPECT_EQ(spans[3].at("name"), "decode");
+  EXPECT_NE(spans[4].at("traceId"), trace);
 }
 
 }  // namespace
