@@ -20,29 +20,71 @@ ToolCallOutput ToolCallParser::push(TokenId id, std::string_view text) {
       {tokens_.marker, {tokens_.marker_text, kMarkerByte}},
       {tokens_.open, {tokens_.open_text, kOpenBlockByte}},
       {tokens_.close, {tokens_.close_text, kCloseBlockByte}}};
+  std::string_view tag;
   char special = '\0';
   for (const auto& [token, form] : specials) {
     if (token == id) {
+      tag = form.first;
       special = form.second;
-      if (text.ends_with(form.first)) {
-        text.remove_suffix(form.first.size());
+      if (text.ends_with(tag)) {
+        text.remove_suffix(tag.size());
       }
     }
   }
-  for (const char c : text) {
-    // These bytes are in no UTF-8; a detokenizer gives none.
-    input_ += kTokenBytes.find(c) == std::string_view::npos ? c : '?';
-  }
-  if (special != '\0') {
-    input_ += special;
+  if (tokens_.may_be_spelled) {
+    held_ += text;
+    held_ += tag;
+    settle_spelled();
+  } else {
+    add_text(text);
+    input_ += special == '\0' ? std::string_view() : std::string_view(&special, 1);
   }
   while (!input_.empty() && step()) {
   }
   return std::exchange(output_, {});
 }
 
+void ToolCallParser::add_text(std::string_view text) {
+  for (const char c : text) {
+    // These bytes are in no UTF-8; a detokenizer gives none.
+    input_ += kTokenBytes.find(c) == std::string_view::npos ? c : '?';
+  }
+}
+
+// Moves held text to the input, with the bytes of tokens for each marker and the tag of a block
+// behind it. What may still become one of them stays.
+void ToolCallParser::settle_spelled() {
+  const std::string& marker = tokens_.marker_text;
+  for (size_t at = held_.find(marker); at != std::string::npos; at = held_.find(marker)) {
+    add_text(std::string_view(held_).substr(0, at));
+    held_.erase(0, at);
+    const std::string_view rest = std::string_view(held_).substr(marker.size());
+    const bool opens = rest.starts_with(tokens_.open_text);
+    const bool closes = rest.starts_with(tokens_.close_text);
+    const bool may_grow = std::string_view(tokens_.open_text).starts_with(rest) ||
+                          std::string_view(tokens_.close_text).starts_with(rest);
+    if (!opens && !closes && may_grow && !is_final_) {
+      return;
+    }
+    input_ += kMarkerByte;
+    size_t num_taken = marker.size();
+    if (opens || closes) {
+      input_ += opens ? kOpenBlockByte : kCloseBlockByte;
+      num_taken += opens ? tokens_.open_text.size() : tokens_.close_text.size();
+    }
+    held_.erase(0, num_taken);
+  }
+  size_t length = is_final_ ? 0 : std::min(held_.size(), marker.size() - 1);
+  while (!held_.ends_with(std::string_view(marker).substr(0, length))) {
+    --length;
+  }
+  add_text(std::string_view(held_).substr(0, held_.size() - length));
+  held_.erase(0, held_.size() - length);
+}
+
 ToolCallOutput ToolCallParser::finish() {
   is_final_ = true;
+  settle_spelled();
   while (!input_.empty() && step()) {
   }
   is_truncated_ = in_call() || state_ == State::kTail;

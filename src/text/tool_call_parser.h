@@ -37,6 +37,10 @@ struct ToolTokens {
   std::string marker_text = "]<]minimax[>[";
   std::string open_text = "<tool_call>";
   std::string close_text = "</tool_call>";
+  // The marker's text counts whatever tokens it is made of, and so does that of a block's tag
+  // behind it. For answers under the grammar of calls, where nothing else may spell them: a model
+  // that calls because it must may write them in letters.
+  bool may_be_spelled = false;
 };
 
 // What a piece adds to one call. `name` is there once, in the call's first delta. The arguments of
@@ -89,6 +93,8 @@ class ToolCallParser {
   bool step_child(const ToolTag& tag);
   bool step_after();
 
+  void add_text(std::string_view text);
+  void settle_spelled();
   void take_text(size_t num_bytes);
   void take(size_t num_bytes) { input_.erase(0, num_bytes); }
   ToolTag tag_at(size_t offset) const { return read_tool_tag(input_, offset, is_final_); }
@@ -105,6 +111,7 @@ class ToolCallParser {
   ToolSchemas schemas_;
   State state_ = State::kContent;
   std::string input_;  // not settled yet; tokens stand in it as the bytes of text/tool_tags.h
+  std::string held_;   // of spelled answers: what may still become a marker
   bool is_final_ = false;
   bool is_truncated_ = false;
   ToolCallOutput output_;

@@ -11,8 +11,7 @@ Script::Script(const text::Tokenizer& tokenizer)
     : tokenizer_(tokenizer),
       user_head_(tokenizer.encode("]~b]user\n")),
       answer_head_(tokenizer.encode("]~b]ai\n")),
-      end_(tokenizer.token_id("[e~[").value()),
-      mark_(tokenizer.token_id("]<]minimax[>[").value()) {}
+      end_(tokenizer.token_id("[e~[").value()) {}
 
 void Script::add(const std::string& user, std::vector<TokenId> answer) {
   const std::scoped_lock lock(mutex_);

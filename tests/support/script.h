@@ -36,7 +36,6 @@ class Script {
   TokenId next(std::span<const TokenId> history) const;
 
   TokenId end() const { return end_; }
-  TokenId mark() const { return mark_; }            // before each tag of a tool call
   int32_t vocabulary_size() const { return 4096; }  // columns of the embedded model's logits
 
  private:
@@ -46,7 +45,6 @@ class Script {
   std::vector<TokenId> user_head_;
   std::vector<TokenId> answer_head_;
   TokenId end_;
-  TokenId mark_;
   mutable std::mutex mutex_;  // tests add, the engine's thread reads
   std::map<std::string, std::vector<TokenId>> answers_;
 };

@@ -14,7 +14,6 @@ namespace {
 
 constexpr float kScripted = 60.0F;
 constexpr float kEnd = 30.0F;
-constexpr float kMark = 20.0F;
 constexpr int32_t kBatch = 8;
 
 Plane token_plane(PlaneOwner owner) {
@@ -77,7 +76,6 @@ void ScriptedModel::forward(Stream /*stream*/,
     }
     const int32_t sequence = batch.row_sequence.as<int32_t>()[row];
     const auto* pages = batch.page_table.row<int32_t>(sequence);
-    logits[script_->mark().value] = kMark;
     logits[script_->end().value] = kEnd;
     logits[script_->next(read_tokens(plane, pages, position + 1)).value] = kScripted;
   }

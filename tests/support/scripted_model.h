@@ -13,8 +13,9 @@
 
 namespace talon::test {
 
-// Puts one dominating logit on the script's next token, and smaller ones on the end of the turn
-// and, below it, on the mark of tool calls: what is drawn where a mask forbids the token.
+// Puts one dominating logit on the script's next token, and a smaller one on the end of the turn,
+// which is drawn where a mask forbids the token. Where it forbids both, the lowest id that is left
+// is drawn: plain characters, as long as they will do.
 class ScriptedModel final : public Model {
  public:
   explicit ScriptedModel(std::shared_ptr<const Script> script);

@@ -93,9 +93,10 @@ class Collector {
   std::vector<std::string> arguments_;
 };
 
-std::string parse(const std::vector<Token>& tokens) {
-  ToolCallParser parser({.marker = kMarker, .open = kOpen, .close = kClose},
-                        ToolSchemas(value_of_json(parse_json(kTools).value())));
+std::string parse(const std::vector<Token>& tokens, bool may_be_spelled = false) {
+  ToolCallParser parser(
+      {.marker = kMarker, .open = kOpen, .close = kClose, .may_be_spelled = may_be_spelled},
+      ToolSchemas(value_of_json(parse_json(kTools).value())));
   Collector collector;
   for (const Token& token : tokens) {
     collector.add(parser.push(token.id, token.text));
@@ -142,6 +143,23 @@ std::string parse_all_ways(const std::string& wire) {
     EXPECT_EQ(parse(cut_at(tokens, cut)), whole) << wire << " cut at " << cut;
   }
   return whole;
+}
+
+// All as text, but for what comes before byte `begin`.
+std::vector<Token> spelled_from(const std::vector<Token>& tokens, size_t begin) {
+  std::vector<Token> out;
+  std::string text;
+  size_t at = 0;
+  for (const Token& token : tokens) {
+    if (at < begin) {
+      out.push_back(token);
+    } else {
+      text += token.text;
+    }
+    at += token.text.size();
+  }
+  out.push_back({kText, text});
+  return out;
 }
 
 struct Case {
@@ -324,6 +342,24 @@ TEST(ToolCallParserTest, StreamsNamesEarlyAndTextsAsTheyGrow) {
 TEST(ToolCallParserTest, GoesByIdsNotByText) {
   EXPECT_EQ(parse({{kText, "]<]minimax[>[<tool_call>]<]minimax[>[<invoke name=\"f\">"}}),
             "]<]minimax[>[<tool_call>]<]minimax[>[<invoke name=\"f\">");
+}
+
+TEST(ToolCallParserTest, AMarkerInLettersCountsWhereItMay) {
+  const std::vector<Token> tokens =
+      tokens_of("a ]<]mini] " + call("~<s>x ]<]y~</s>~<i>4~</i>") + "b]<");
+  const std::string expected = parse(tokens);
+  size_t num_bytes = 0;
+  for (const Token& token : tokens) {
+    num_bytes += token.text.size();
+  }
+
+  for (size_t begin = 0; begin < num_bytes; ++begin) {
+    const std::vector<Token> spelled = spelled_from(tokens, begin);
+    EXPECT_EQ(parse(spelled, true), expected) << begin;
+    EXPECT_EQ(parse(in_bytes(spelled), true), expected) << begin;
+  }
+  EXPECT_EQ(parse(tokens, true), expected);
+  EXPECT_NE(parse(spelled_from(tokens, 0)), expected) << "elsewhere it is text";
 }
 
 }  // namespace

@@ -50,6 +50,7 @@ void set_up_answer(Fields& fields,
   call.tools = text::value_of_json(tools.list);
   if (tools.may_call()) {
     call.tool_tokens = context.tool_tokens;
+    call.tool_tokens->may_be_spelled = call.generation.grammar.has_value();
     call.stops_after_call = !tools.may_repeat;
     return;
   }
