@@ -95,7 +95,7 @@ struct Service::State {
   Access access;
   Router router;
   Metrics metrics;
-  Constraints constraints;               // the worker's
+  Constraints constraints;                 // the worker's
   std::unique_ptr<LineLog> request_log;    // null: none
   std::unique_ptr<OtlpExporter> exporter;  // likewise
   HttpServer http;
