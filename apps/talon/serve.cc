@@ -15,6 +15,8 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "commands.h"
+#include "core/backend.h"
+#include "core/cuda/profiler.h"
 #include "engine/choose_device.h"
 #include "measure/step_times.h"
 #include "serve_settings.h"
@@ -155,6 +157,14 @@ void serve(const ServeFlags& flags) {
   // The engine's thread hangs: nothing can be ended in order.
   options.on_stall = [] { std::_Exit(kWatchdogExit); };
   options.version = TALON_VERSION;
+  if constexpr (kHasCuda) {
+    if (choose_gpu(settings.engine.device).has_value()) {
+      options.device = "cuda";
+      options.profile = [](bool starts) {
+        starts ? cuda::start_profiler() : cuda::stop_profiler();
+      };
+    }
+  }
   options.device = choose_gpu(settings.engine.device).has_value() ? "cuda" : "cpu";
   options.server_info = server_info(context, settings.engine, model);
   server::Service* running = nullptr;

@@ -75,6 +75,10 @@ void add_http_flags(CLI::App& app, ServeFlags& flags) {
       ->capture_default_str();
   app.add_flag_callback(
       "--no-self-test", [&flags] { flags.self_test = "off"; }, "the same as --self-test off");
+  add_switch(app, "enable-profiling", flags.service.enable_profiling,
+             "/start_profile and /stop_profile: the range of the CUDA profiler");
+  app.add_option("--torch-profiler-dir", flags.torch_profiler_dir,
+                 "the same; the folder has no effect");
   app.add_option("--log-level", flags.log_level, "debug, info, warn, error or off")
       ->check(CLI::IsMember({"debug", "info", "warn", "error", "off"}))
       ->capture_default_str();

@@ -32,6 +32,7 @@ struct ServeFlags {
   std::string cudagraph_mode = "FULL";
   std::optional<uint16_t> port;
   std::optional<uint16_t> server_port;  // --port is ATOM's internal one then
+  std::string torch_profiler_dir;
   std::string api_key_file;
   std::string allowed_origins = "[]";
   std::string metrics_compat = "none";

@@ -183,6 +183,12 @@ std::vector<std::string> try_settle(const ServeFlags& flags, ServeSettings& sett
   settings.warnings = compat_warnings(flags.compat);
   settings.service = service_of(flags);
   settings.context = context_of(flags);
+  if (!flags.torch_profiler_dir.empty()) {
+    settings.service.enable_profiling = true;
+    settings.warnings.emplace_back(
+        "--torch-profiler-dir acts as --enable-profiling: what is recorded where is the "
+        "profiler's");
+  }
   settings.chat_template_file = flags.chat_template;
   settings.tool_parser = flags.tool_parser;
   settings.reasoning_parser = flags.reasoning_parser;

@@ -41,6 +41,10 @@ struct ServiceOptions {
   std::string request_log{};           // a file: a JSON line for each request that generates
   bool log_prompts = false;            // with the text of the prompt
   std::string otlp_traces_endpoint{};  // http://host:port of a collector; empty: none
+  // /start_profile and /stop_profile are there. `profile` begins or ends the profiler's range
+  // between two steps; none: this device has no profiler, which the routes then say.
+  bool enable_profiling = false;
+  std::function<void(bool starts)> profile{};
   std::string version{};
   std::string device = "cpu";      // for metrics
   std::string server_info = "{}";  // JSON of /server_info: resolved settings without secrets

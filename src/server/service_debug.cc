@@ -3,7 +3,9 @@
 #include <chrono>
 #include <unordered_map>
 
+#include "base/error.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "server/service_state.h"
 #include "stream/spec_json.h"
 
@@ -14,6 +16,20 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point time) {
   return std::chrono::duration<double>(Clock::now() - time).count();
+}
+
+ApiError no_profiler_error() {
+  return {.status = 501,
+          .type = "server_error",
+          .code = "no_profiler",
+          .message = "the model runs on the CPU, where there is no CUDA profiler"};
+}
+
+ApiError profiler_error() {
+  return {.status = 500,
+          .type = "server_error",
+          .code = "internal",
+          .message = "the CUDA profiler did not take the call"};
 }
 
 Json step_json(const StepView& step) {
@@ -45,6 +61,37 @@ void Service::State::add_debug_routes() {
   get("/debug/scheduler", &State::scheduler_json);
   get("/debug/requests", &State::requests_json);
   get("/debug/graphs", &State::graphs_json);
+}
+
+void Service::State::add_profile_routes() {
+  for (const bool starts : {true, false}) {
+    router.add(
+        {.method = "POST",
+         .path = starts ? "/start_profile" : "/stop_profile",
+         .handler = [this, starts](const ExchangePtr& exchange) { profile(exchange, starts); }});
+  }
+}
+
+// On the engine's thread, so that the range begins and ends between two steps.
+void Service::State::profile(const ExchangePtr& exchange, bool starts) {
+  const std::string& id = exchange->request().id;
+  if (!options.profile) {
+    exchange->reply(error_reply({}, no_profiler_error(), id));
+    return;
+  }
+  const bool is_posted = engine.post([this, starts, exchange](Engine&) {
+    HttpReply reply{.body = Json{{"profiling", starts}}.dump()};
+    try {
+      options.profile(starts);
+    } catch (const Error& error) {
+      log(LogLevel::kError, "server", "profiler=\"{}\"", error.what());
+      reply = error_reply({}, profiler_error(), exchange->request().id);
+    }
+    http.post([exchange, reply] { exchange->reply(reply); });
+  });
+  if (!is_posted) {
+    exchange->reply(error_reply({}, unhealthy_error("the engine takes no tasks"), id));
+  }
 }
 
 // ATOM's keys beside the object that every command prints.

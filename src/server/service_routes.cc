@@ -77,6 +77,9 @@ void Service::State::add_routes() {
   add_text_routes();
   add_status_routes();
   add_debug_routes();
+  if (options.enable_profiling) {
+    add_profile_routes();
+  }
   // Nobody but who has a key may stop a server or its requests.
   if (!options.api_keys.empty()) {
     add_admin_routes();

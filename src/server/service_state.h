@@ -57,6 +57,8 @@ struct Service::State {
   void add_text_routes();
   void add_status_routes();
   void add_debug_routes();
+  void add_profile_routes();
+  void profile(const ExchangePtr& exchange, bool starts);
   void add_admin_routes();
   void add_page_routes();
   void add_health_routes();

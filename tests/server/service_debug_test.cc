@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/error.h"
 #include "base/json.h"
 #include "support/http_client.h"
 #include "support/running_service.h"
@@ -141,6 +142,32 @@ TEST(ServiceDebugTest, AnIdInABodyIsThatOfOneLiveRequest) {
     return later.status == 200;
   }));
   EXPECT_EQ(parse_json(later.body).value().at("id"), "cmpl-mine");
+}
+
+TEST(ServiceDebugTest, ProfilingIsThereIfAskedFor) {
+  RunningService without;
+  EXPECT_EQ(http_post(without.port(), "/start_profile", "").status, 404);
+
+  ServiceOptions options;
+  options.enable_profiling = true;
+  RunningService on_cpu(options);
+  const HttpAnswer refused = http_post(on_cpu.port(), "/start_profile", "");
+  EXPECT_EQ(refused.status, 501);
+  EXPECT_THAT(refused.body, HasSubstr("no CUDA profiler"));
+
+  std::vector<bool> calls;
+  options.profile = [&](bool starts) {
+    calls.push_back(starts);
+    if (calls.size() > 2) {
+      throw Error(ErrorCode::kUnavailable, "no profiler");
+    }
+  };
+  RunningService service(options);
+  EXPECT_EQ(json_of(http_post(service.port(), "/start_profile", "")).at("profiling"), true);
+  EXPECT_EQ(json_of(http_post(service.port(), "/stop_profile", "")).at("profiling"), false);
+  EXPECT_THAT(calls, testing::ElementsAre(true, false));
+  EXPECT_EQ(http_post(service.port(), "/start_profile", "").status, 500);
+  EXPECT_EQ(http_get(service.port(), "/health").status, 200);
 }
 
 }  // namespace
