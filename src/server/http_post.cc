@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/asio.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
@@ -19,7 +20,7 @@ using SystemError = boost::system::error_code;
 
 constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 constexpr std::string_view kScheme = "http://";
-constexpr uint64_t kMaxAnswerBytes = 64 * 1024;
+constexpr uint64_t kMaxAnswerBytes = uint64_t{64} * 1024;
 
 // As each step ends, so that a time-out can tell how far it came.
 struct Progress {
