@@ -69,6 +69,7 @@ TEST_P(Fp8KvEqualityTest, PrefixHitsAreMisses) {
 
 TEST_P(Fp8KvEqualityTest, PreemptedIsUninterrupted) {
   std::vector<Request> requests;
+  requests.reserve(4);
   for (uint64_t i = 0; i < 4; ++i) {
     requests.push_back({.prompt = random_prompt(110, 20 + i), .max_tokens = 150});
   }
