@@ -45,7 +45,8 @@ std::unique_ptr<Eagle3Drafter> make_drafter(const Model& target, const Variant& 
   config.norm_output = config.norm_output != variant.flips_norm_output;
   config.norm_before_residual = config.norm_before_residual != variant.flips_norm_before_residual;
   return std::make_unique<Eagle3Drafter>(std::move(weights), std::move(config),
-                                         target.activation_type(), std::span<const uint8_t>{});
+                                         ModelTypes{.activation = target.activation_type()},
+                                         std::span<const uint8_t>{});
 }
 
 // A worked problem as the target sees it, with what it thinks of every position.

@@ -131,6 +131,7 @@ TestTensor small_integers(DType dtype, const Shape& shape, uint64_t purpose) {
 
 std::vector<int32_t> list_of(TestTensor& blocks, int64_t index, int64_t chosen) {
   std::vector<int32_t> list;
+  list.reserve(static_cast<size_t>(chosen));
   for (int64_t n = 0; n < chosen; ++n) {
     list.push_back(blocks.at<int32_t>(index * chosen + n));
   }
