@@ -36,4 +36,4 @@ install: $(BUILD)/talon
 	cmake --install $(BUILD) --prefix $(PREFIX)
 
 clean:
-	rm -rf build build-asan build-tsan build-cuda build-cuda-debug
+	rm -rf build build-asan build-tsan build-cuda build-cuda-debug build-fuzz
