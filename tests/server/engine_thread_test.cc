@@ -93,9 +93,9 @@ TEST_F(EngineThreadTest, ACancelledRequestEnds) {
 
 TEST_F(EngineThreadTest, AFullQueueOfTasksIsAnAnswer) {
   const std::unique_ptr<Engine> engine = build(config(3));
-  EngineThread thread(*engine, 2, [] {});
   std::promise<void> gate;
   std::promise<void> inside;
+  EngineThread thread(*engine, 2, [] {});  // last: its task uses the others to its end
   ASSERT_TRUE(thread.post([&](Engine&) {
     inside.set_value();
     gate.get_future().wait();
