@@ -8,12 +8,11 @@
 #include <memory>
 #include <string>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "base/json.h"
 #include "stream/local_model.h"
-#include "stream/output_processor.h"
+#include "support/answer_run.h"
 
 namespace talon {
 namespace {
@@ -56,16 +55,6 @@ class GrammarConstraintTest : public testing::Test {
     }
   }
 
-  static LocalModel open(int32_t num_drafts) {
-    EngineConfig config;
-    config.model_dir = "models/talon-tiny";
-    config.draft_model_dir = num_drafts > 0 ? "models/talon-tiny-eagle3" : "";
-    config.num_speculative_tokens = num_drafts;
-    config.max_model_len = 1024;
-    config.max_num_seqs = 4;
-    return open_local_model(config);
-  }
-
   static Grammar compile(const LocalModel& model, const GrammarSource& source) {
     GrammarCompiler compiler(*model.tokenizer, kNumLogits, std::span(&kEnd, 1));
     return compiler.compile(source).value();
@@ -73,41 +62,6 @@ class GrammarConstraintTest : public testing::Test {
 
   static std::shared_ptr<TokenConstraint> constraint(const Grammar& grammar) {
     return std::make_shared<GrammarConstraint>(grammar, std::nullopt, std::span(&kEnd, 1));
-  }
-
-  struct Answer {
-    std::string text;
-    FinishReason reason = FinishReason::kLength;
-    int64_t accepted = 0;
-
-    friend bool operator==(const Answer& a, const Answer& b) { return a.text == b.text; }
-  };
-
-  // All requests at once.
-  static std::vector<Answer> run(LocalModel& model, std::vector<Request> requests) {
-    std::vector<std::unique_ptr<OutputProcessor>> outputs;
-    for (Request& request : requests) {
-      auto submissions =
-          std::get<std::vector<Submission>>(model.engine->submit(std::move(request)));
-      outputs.push_back(std::make_unique<OutputProcessor>(*model.tokenizer, *model.engine,
-                                                          submissions.front(), OutputSettings{}));
-    }
-    std::vector<Answer> answers(outputs.size());
-    bool is_running = true;
-    while (is_running) {
-      (void)model.engine->step();
-      is_running = false;
-      for (size_t i = 0; i < outputs.size(); ++i) {
-        for (const TextSegment& segment : outputs[i]->drain()) {
-          answers[i].text += segment.text;
-        }
-        is_running = is_running || !outputs[i]->finished();
-      }
-    }
-    for (size_t i = 0; i < outputs.size(); ++i) {
-      answers[i].reason = outputs[i]->finish_reason();
-    }
-    return answers;
   }
 
   static Request request(const LocalModel& model, const std::string& prompt, float temperature) {
@@ -120,9 +74,9 @@ class GrammarConstraintTest : public testing::Test {
 
 TEST_F(GrammarConstraintTest, AnswersFitTheirSchemaAndAreTheSameForEveryK) {
   for (const float temperature : {0.0F, 1.0F}) {
-    std::vector<Answer> baseline;
+    std::vector<test::AnswerText> baseline;
     for (const int32_t num_drafts : {0, 1, 3, 7}) {
-      LocalModel model = open(num_drafts);
+      LocalModel model = test::open_with_drafts(num_drafts);
       const Grammar grammar = compile(model, {.kind = GrammarKind::kJsonSchema, .text = kSchema});
       std::vector<Request> requests;
       for (const char* prompt : {"Question: What is in the box?\nAnswer:", "The answer is"}) {
@@ -131,7 +85,8 @@ TEST_F(GrammarConstraintTest, AnswersFitTheirSchemaAndAreTheSameForEveryK) {
       }
       requests.push_back(request(model, "Question: Tom has 3 apples.", temperature));
 
-      const std::vector<Answer> answers = run(model, std::move(requests));
+      const std::vector<test::AnswerText> answers =
+          test::answer_together(model, std::move(requests));
 
       for (size_t i = 0; i < 2; ++i) {
         const Result<Json> json = parse_json(answers[i].text);
@@ -150,7 +105,7 @@ TEST_F(GrammarConstraintTest, AnswersFitTheirSchemaAndAreTheSameForEveryK) {
 }
 
 TEST_F(GrammarConstraintTest, ReasoningIsFreeUntilItsEnd) {
-  LocalModel model = open(0);
+  LocalModel model = test::open_with_drafts(0);
   Walk walk(compile(model, kYes), {.open = kOpen, .close = kClose, .is_open = true});
   const std::vector<TokenId> thought = model.tokenizer->encode("hm");
   const TokenId yes = model.tokenizer->encode("yes").front();
@@ -175,7 +130,7 @@ TEST_F(GrammarConstraintTest, ReasoningIsFreeUntilItsEnd) {
 }
 
 TEST_F(GrammarConstraintTest, TheModelMayReasonFirst) {
-  LocalModel model = open(0);
+  LocalModel model = test::open_with_drafts(0);
   Walk walk(compile(model, kYes), {.open = kOpen, .close = kClose, .is_open = false});
   const TokenId thought = model.tokenizer->encode("hm").front();
   const TokenId yes = model.tokenizer->encode("yes").front();
