@@ -36,7 +36,7 @@ HttpAnswer parse_head(const std::string& head) {
 
 HttpClient::HttpClient(uint16_t port) : socket_(socket(AF_INET, SOCK_STREAM, 0)) {
   TALON_CHECK(socket_ >= 0, "no socket");
-  const timeval timeout{.tv_sec = 10, .tv_usec = 0};
+  const timeval timeout{.tv_sec = 60, .tv_usec = 0};
   setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
   sockaddr_in address{};
   address.sin_family = AF_INET;

@@ -19,7 +19,7 @@ struct HttpAnswer {
 
 class HttpClient {
  public:
-  // Connects to the loopback address. Reads give up after ten seconds.
+  // Connects to the loopback address. Reads give up after a minute.
   explicit HttpClient(uint16_t port);
   ~HttpClient();
   HttpClient(const HttpClient&) = delete;
