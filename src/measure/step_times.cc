@@ -18,6 +18,7 @@
 #include "base/rng.h"
 #include "kv/reach.h"
 #include "measure/median.h"
+#include "measure/sample_text.h"
 #include "spec/auto_policy.h"
 
 namespace talon {
@@ -135,13 +136,9 @@ void make_ascending(int64_t count, const At& at) {
 class StepMeter {
  public:
   StepMeter(LocalModel& model, const StepGrid& grid)
-      : model_(model), engine_(*model.engine), grid_(grid) {
+      : engine_(*model.engine), grid_(grid), text_(model.tokenizer->encode(kSampleText)) {
     TALON_CHECK(!engine_.scheduler().has_work(), "the engine is not idle");
-    for (int32_t id = 0; id < model.tokenizer->vocabulary_size(); ++id) {
-      if (model.tokenizer->has_token(TokenId{id})) {
-        tokens_.emplace_back(id);
-      }
-    }
+    TALON_CHECK(!text_.empty(), "the sample text has no token");
     engine_.set_spec_policy(std::make_unique<PinnedPolicy>(num_drafts_));
     engine_.observe(
         [this](const StepPlan& plan, const StepResult& result) { observe(plan, result); });
@@ -197,7 +194,7 @@ class StepMeter {
     std::vector<double> host;
   };
 
-  // Acceptance of random text would teach the engine a lesson that is wrong, and alarm it.
+  // Acceptance of text made up for the purpose would teach the engine a lesson that is wrong.
   bool step() {
     const bool more = engine_.step();
     engine_.forget_acceptance();
@@ -223,12 +220,14 @@ class StepMeter {
     return submissions;
   }
 
+  // The sample text over and over, from a place of the sequence's own.
   std::vector<TokenId> prompt(int32_t sequence, int32_t length) const {
+    const float share = uniform_float(static_cast<uint64_t>(sequence), 0, RngPurpose::kSynthetic);
+    auto at = static_cast<size_t>(share * static_cast<float>(text_.size()));
     std::vector<TokenId> out;
-    for (int32_t i = 0; i < length; ++i) {
-      const float at = uniform_float(static_cast<uint64_t>(sequence), static_cast<uint64_t>(i),
-                                     RngPurpose::kSynthetic);
-      out.push_back(tokens_[static_cast<size_t>(at * static_cast<float>(tokens_.size()))]);
+    out.reserve(static_cast<size_t>(length));
+    for (int32_t i = 0; i < length; ++i, ++at) {
+      out.push_back(text_[at % text_.size()]);
     }
     return out;
   }
@@ -269,10 +268,9 @@ class StepMeter {
             .mean_ms = trimmed_mean(samples.step)};
   }
 
-  LocalModel& model_;
   Engine& engine_;
   const StepGrid& grid_;
-  std::vector<TokenId> tokens_;
+  std::vector<TokenId> text_;
   std::shared_ptr<int32_t> num_drafts_ = std::make_shared<int32_t>(0);
   int32_t num_sequences_ = 0;
   std::array<Samples, kMaxDrafts + 1> samples_;

@@ -1,7 +1,7 @@
 // What steps of a shape cost on the real engine: a number of sequences with about the same context,
-// each verifying the same number of drafts and making as many. Requests are random tokens, so that
-// experts are chosen as widely as by different texts; the steps are timed through
-// Engine::observe, from the end of one step to the end of the next, planning and commit included.
+// each verifying the same number of drafts and making as many. Requests go on with a sample text,
+// each from another place; the steps are timed through Engine::observe, from the end of one step to
+// the end of the next, planning and commit included.
 #pragma once
 
 #include <cstdint>
