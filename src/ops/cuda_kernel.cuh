@@ -19,10 +19,11 @@ inline constexpr int kWarpSize = 32;
 inline constexpr unsigned kAllLanes = 0xFFFFFFFFU;
 
 // First thing in every kernel: the launch may overlap the end of the kernel in front, whose writes
-// are there from here on (LaunchShape::dependent).
+// are there from here on (LaunchShape::dependent). The kernel behind may be launched as soon as all
+// blocks have come past here; any sooner, kernels would queue up on the multiprocessors.
 __device__ inline void await_previous() {
 #if __CUDA_ARCH__ >= 900
-  asm volatile("griddepcontrol.wait;" ::: "memory");
+  asm volatile("griddepcontrol.wait;\ngriddepcontrol.launch_dependents;" ::: "memory");
 #endif
 }
 

@@ -22,7 +22,9 @@ __device__ inline void mma_16x8x16(float (&c)[4],
 }
 
 __device__ inline uint32_t pack_pair(float low, float high) {
-  return uint32_t{rounded<bf16>(low).bits} | (uint32_t{rounded<bf16>(high).bits} << 16);
+  uint32_t pair;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(high), "f"(low));
+  return pair;
 }
 
 // Four 8 x 8 matrices from shared memory, each transposed.
@@ -42,8 +44,13 @@ __device__ inline void copy_piece(void* to, const void* from, bool exists) {
                : "memory");
 }
 
+// Closes the group of the copies queued since the last one.
+__device__ inline void commit_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+
+// Until all groups of this thread but the last kPending are there.
+template <int kPending>
 __device__ inline void wait_for_copies() {
-  asm volatile("cp.async.commit_group;\ncp.async.wait_group 0;" ::: "memory");
+  asm volatile("cp.async.wait_group %0;" ::"n"(kPending) : "memory");
 }
 
 }  // namespace talon::ops::cuda

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <string>
 #include <vector>
@@ -205,6 +206,116 @@ TEST(CudaAttentionTest, VerifyRowsHaveTheBitsOfSingleRows) {
   }
 }
 
+// Rows of one call by themselves, for the bits that they have alone.
+TestTensor run_alone(const Cache& cache,
+                     const Heads& heads,
+                     const TestTensor& q,
+                     const Rows& rows) {
+  const auto count = std::ssize(rows.position);
+  TestTensor out(q.dtype(), {count, heads.heads * heads.dim});
+  const int64_t row_size = heads.heads * heads.dim;
+  const int64_t list = heads.groups * rows.list_size;
+  for (int64_t r = 0; r < count; ++r) {
+    TestTensor one(q.dtype(), {1, heads.heads, heads.dim});
+    for (int64_t i = 0; i < row_size; ++i) {
+      one.set(i, static_cast<float>(q.value(r * row_size + i)));
+    }
+    Rows single = {{rows.sequence[static_cast<size_t>(r)]},
+                   {rows.position[static_cast<size_t>(r)]}};
+    single.list_size = rows.list_size;
+    if (list > 0) {
+      single.blocks.assign(rows.blocks.begin() + r * list, rows.blocks.begin() + (r + 1) * list);
+    }
+    TestTensor answer = run_on_cuda(call_of(cache, heads, one, single))[0];
+    for (int64_t i = 0; i < row_size; ++i) {
+      out.at<bf16>(r * row_size + i) = answer.at<bf16>(i);
+    }
+  }
+  return out;
+}
+
+// Own pages of a row, a different choice for every row and group, ascending, the own page last.
+void add_list(Rows& rows, int64_t groups, int32_t position, TestRng& rng) {
+  const auto own = static_cast<int32_t>(position / kPage);
+  for (int64_t g = 0; g < groups; ++g) {
+    std::vector<int32_t> list;
+    for (int32_t page = 0; page < own; ++page) {
+      if (rng.integer(0, 3) > 0 && std::ssize(list) + 1 < rows.list_size) {
+        list.push_back(page);
+      }
+    }
+    if (position >= 0) {
+      list.push_back(own);
+    }
+    list.resize(static_cast<size_t>(rows.list_size), -1);
+    rows.blocks.insert(rows.blocks.end(), list.begin(), list.end());
+  }
+}
+
+// Three sequences, of 4,100, 700 and 130 tokens, with so many rows each, the second one's last row
+// dead. The rows lie across the border of a page, in the first sequence one where a further page
+// changes how a row is cut.
+Rows rows_at_borders(int32_t each, int64_t list_size, int64_t groups) {
+  constexpr std::array<int32_t, 3> kLast = {4097, 642, 129};
+  TestRng rng(19);
+  Rows rows;
+  rows.list_size = list_size;
+  for (int32_t i = 0; i < 3 * each; ++i) {
+    const int32_t sequence = i / each;
+    const bool dead = i == 2 * each - 1;
+    rows.sequence.push_back(sequence);
+    rows.position.push_back(dead ? -1
+                                 : kLast.at(static_cast<size_t>(sequence)) - each + 1 + i % each);
+    if (list_size > 0) {
+      add_list(rows, groups, rows.position.back(), rng);
+    }
+  }
+  return rows;
+}
+
+void expect_rows_as_alone(const Cache& cache, const Heads& heads, int32_t each) {
+  for (const int64_t list_size : {0, 5, 16, 34}) {
+    SCOPED_TRACE(std::to_string(each) + " rows each, lists of " + std::to_string(list_size));
+    const Rows rows = rows_at_borders(each, list_size, heads.groups);
+    const auto count = std::ssize(rows.position);
+    const auto q = TestTensor::random(DType::kBf16, {count, heads.heads, heads.dim}, 20, 3.0F);
+    EXPECT_TRUE(same_bits(run_on_cuda(call_of(cache, heads, q, rows))[0],
+                          run_alone(cache, heads, q, rows)));
+  }
+}
+
+// Pages that several rows share are read once, for any number of rows a sequence.
+TEST(CudaAttentionTest, RowsThatSharePagesHaveTheBitsOfRowsAlone) {
+  TALON_TRACE_SEED();
+  const Heads heads = {20, 1, 128};
+  for (const DType planes : {DType::kBf16, DType::kF8E4M3}) {
+    SCOPED_TRACE(dtype_name(planes));
+    const Cache cache(planes, heads, {4100, 700, 130}, 36);
+    for (const int32_t each : {2, 3, 4, 5, 8}) {
+      expect_rows_as_alone(cache, heads, each);
+    }
+  }
+}
+
+// Whatever a later row has put into the cache.
+TEST(CudaAttentionTest, ALaterRowsNanStaysItsOwn) {
+  const Heads heads = {16, 1, 128};
+  Cache cache(DType::kBf16, heads, {200}, 2);
+  Rows rows = {{0, 0, 0, 0}, {150, 151, 152, 153}};
+  const auto q = TestTensor::random(DType::kBf16, {4, heads.heads, heads.dim}, 21, 3.0F);
+  const TestTensor before = run_on_cuda(call_of(cache, heads, q, rows))[0];
+  const int64_t page = cache.page_table.at<int32_t>(1);
+  for (int64_t d = 0; d < heads.dim; ++d) {
+    cache.keys.set((page * kPage + 25) * heads.dim + d, std::nanf(""));  // of position 153
+    cache.values.set((page * kPage + 25) * heads.dim + d, std::nanf(""));
+  }
+  const TestTensor after = run_on_cuda(call_of(cache, heads, q, rows))[0];
+  for (int64_t r = 0; r < 3; ++r) {
+    EXPECT_EQ(after.row_bytes(r), before.row_bytes(r)) << r;
+  }
+  EXPECT_NE(after.row_bytes(3), before.row_bytes(3));
+}
+
 TEST(CudaAttentionTest, LargeScoresDoNotOverflow) {
   const Heads heads = {4, 4, 64};
   for (const DType dtype : {DType::kF32, DType::kBf16}) {
@@ -256,6 +367,52 @@ TEST(CudaIndexTopkTest, ListsTheCpusPages) {
                                         .row_sequence = place.in(sequences),
                                         .positions = place.in(positions),
                                         .num_local = c.num_local});
+          },
+          {{0.0, 0.0}});
+    }
+  }
+}
+
+// Several rows of a sequence share the tile of scores: rows of a verify, rows of different
+// sequences in one unit, dead rows, and more rows than a tile takes.
+TEST(CudaIndexTopkTest, RowsOfASequenceListTheCpusPages) {
+  TALON_TRACE_SEED();
+  for (const int64_t heads : {1, 2, 4}) {
+    SCOPED_TRACE(std::to_string(heads) + " heads");
+    constexpr int64_t kPages = 12;
+    TestTensor keys(DType::kBf16, {2 * kPages + 1, kPage, 1, 128});
+    TestTensor table(DType::kI32, {2, kPages});
+    TestRng rng(22);
+    for (int64_t i = kPage * 128; i < keys.num_elements(); ++i) {
+      keys.set(i, static_cast<float>(rng.integer(-1, 1)));
+    }
+    for (int64_t i = 0; i < 2 * kPages; ++i) {
+      table.at<int32_t>(i) = static_cast<int32_t>(2 * kPages - i);
+    }
+    for (const int32_t each : {2, 4, 5, 20}) {
+      SCOPED_TRACE(std::to_string(each) + " rows each");
+      std::vector<int32_t> sequence;
+      std::vector<int32_t> position;
+      for (int32_t r = 0; r < 2 * each; ++r) {
+        sequence.push_back(r < each + 1 ? 0 : 1);  // the second unit begins with a row of the first
+        position.push_back(r % 7 == 3 ? -1 : 1022 + r % each);
+      }
+      TestTensor q(DType::kBf16, {2 * each, heads, 128});
+      for (int64_t i = 0; i < q.num_elements(); ++i) {
+        q.set(i, static_cast<float>(rng.integer(-2, 2)));
+      }
+      const TestTensor sequences = TestTensor::of_i32(sequence);
+      const TestTensor positions = TestTensor::of_i32(position);
+      const TestTensor blocks(DType::kI32, {2 * each, heads, 4});
+      expect_cuda_near(
+          [&](Place& place) {
+            const TensorView out = place.out(blocks);
+            index_topk(place.stream(), {.blocks = out,
+                                        .index_q = place.in(q),
+                                        .index_key_plane = place.in(keys),
+                                        .page_table = place.in(table),
+                                        .row_sequence = place.in(sequences),
+                                        .positions = place.in(positions)});
           },
           {{0.0, 0.0}});
     }

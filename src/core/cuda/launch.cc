@@ -2,7 +2,10 @@
 
 #include <cuda_runtime.h>
 
+#include <algorithm>
 #include <atomic>
+#include <mutex>
+#include <unordered_map>
 
 #include "core/cuda/check.h"
 
@@ -31,6 +34,22 @@ bool is_capturing(cudaStream_t stream) {
   return status != cudaStreamCaptureStatusNone;
 }
 
+// Raises the kernel's limit of dynamic shared memory, once a kernel and size: the call takes longer
+// than a launch.
+cudaError_t allow_shared_memory(const void* kernel, size_t num_bytes) {
+  static std::mutex mutex;
+  static std::unordered_map<const void*, size_t> allowed;
+  const std::scoped_lock lock(mutex);
+  size_t& limit = allowed[kernel];
+  if (num_bytes <= std::max(limit, kDefaultSharedBytes)) {
+    return cudaSuccess;
+  }
+  const cudaError_t error = cudaFuncSetAttribute(
+      kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(num_bytes));
+  limit = error == cudaSuccess ? num_bytes : limit;
+  return error;
+}
+
 }  // namespace
 
 void cuda::set_synchronous_launches(bool value) { synchronous.store(value); }
@@ -40,9 +59,7 @@ void launch_untyped(const LaunchShape& shape, const void* kernel, void** params)
     return;  // no rows are no work
   }
   if (shape.smem_bytes > kDefaultSharedBytes) {
-    cuda_check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                    static_cast<int>(shape.smem_bytes)),
-               shape.where);
+    cuda_check(allow_shared_memory(kernel, shape.smem_bytes), shape.where);
   }
   cudaLaunchAttribute attribute{};
   attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
