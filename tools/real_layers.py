@@ -138,6 +138,13 @@ def place(state: dict[str, Tensor], name: str) -> Tensor:
     return state[name]
 
 
+def ids_without_token(vocab_size: int) -> list[int]:
+    """Rows of the head that stand for nothing: Talon gives them no probability."""
+    file = json.loads((TOKENIZER / "tokenizer.json").read_text(encoding="utf-8"))
+    used = set(file["model"]["vocab"].values()) | {token["id"] for token in file["added_tokens"]}
+    return sorted(set(range(vocab_size)) - used)
+
+
 def reference(folder: Path, sizes: M3Sizes, tokens: list[int]) -> list[tuple[float, float]]:
     """After each token: the log-probability of the next one, and of the likeliest."""
     model = build_model(sizes)
@@ -146,7 +153,9 @@ def reference(folder: Path, sizes: M3Sizes, tokens: list[int]) -> list[tuple[flo
         for name, value in write_checkpoint(folder, sizes):
             place(state, name).copy_(value)
         logits = model(input_ids=torch.tensor([tokens], device="cuda"), use_cache=False).logits[0]
-        laws = torch.log_softmax(logits.double(), dim=-1)[:-1]
+        logits = logits.double()
+        logits[:, ids_without_token(sizes.vocab_size)] = -torch.inf
+        laws = torch.log_softmax(logits, dim=-1)[:-1]
     following = torch.tensor(tokens[1:], device="cuda").unsqueeze(1)
     own = laws.gather(1, following).squeeze(1).tolist()
     return list(zip(own, laws.max(dim=1).values.tolist(), strict=True))
