@@ -46,6 +46,7 @@ std::optional<PageId> PagePool::allocate() {
   TALON_CHECK(page != kNullPage && state.references == 0, "page {} has {} references", page.value,
               state.references);
   state.references = 1;
+  ++state.generation;
   return page;
 }
 
@@ -124,6 +125,18 @@ PageId PagePool::evict_oldest() {
 
 int32_t PagePool::num_references(PageId page) const { return at(page).references; }
 
+PageRef PagePool::ref(PageId page) const {
+  return {.page = page, .generation = at(page).generation};
+}
+
+bool PagePool::is_current(PageRef ref) const {
+  if (ref.page.value <= kNullPage.value || ref.page.value >= num_pages()) {
+    return false;
+  }
+  const Page& state = at(ref.page);
+  return state.generation == ref.generation && (state.references > 0 || state.cached);
+}
+
 void PagePool::check_integrity() const {
   std::vector<bool> is_free(pages_.size(), false);
   for (const PageId page : free_) {
@@ -177,6 +190,14 @@ void PageTable::share(std::span<const PageId> pages) {
     pool_->add_reference(page);
     pages_.push_back(page);
   }
+}
+
+PageTable PageTable::split(int64_t first) {
+  TALON_CHECK(first >= 0 && first <= std::ssize(pages_), "{} of {} pages", first, pages_.size());
+  PageTable tail(*pool_);
+  tail.pages_.assign(pages_.begin() + first, pages_.end());
+  pages_.resize(static_cast<size_t>(first));
+  return tail;
 }
 
 void PageTable::clear() {

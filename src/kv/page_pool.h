@@ -5,6 +5,9 @@
 // may be wanted again. Cached pages are given away, the one released longest ago first, when no
 // page is free.
 //
+// A page id comes back with other content. Who remembers a page without holding a reference, as the
+// two sides of a handoff do, remembers its generation too, which every allocation raises.
+//
 // PageTable is a sequence's list of pages in order; it returns its references when destroyed, and
 // the pool checks that it got all of them back.
 #pragma once
@@ -18,6 +21,14 @@
 #include "base/ids.h"
 
 namespace talon {
+
+// A page as it was given out once: of two allocations of one id at most one is current.
+struct PageRef {
+  PageId page;
+  uint32_t generation = 0;
+
+  friend bool operator==(const PageRef&, const PageRef&) = default;
+};
 
 class PagePool {
  public:
@@ -47,6 +58,12 @@ class PagePool {
   int32_t num_available() const { return num_free() + num_cached_; }
   int32_t num_references(PageId page) const;
 
+  // The page as of its last allocation; generation 0: it was never given out. Wraps after 2^32.
+  PageRef ref(PageId page) const;
+  // Whether the page is in use or cached since the allocation that `ref` names, so that what was
+  // written then is there still. False also for ids that are no page of this pool.
+  bool is_current(PageRef ref) const;
+
   // Aborts unless free, cached and referenced pages add up.
   void check_integrity() const;
 
@@ -55,6 +72,7 @@ class PagePool {
     int32_t references = 0;  // the null page holds one for ever
     bool cacheable = false;
     bool cached = false;
+    uint32_t generation = 0;  // allocations so far
     int32_t older = 0;  // neighbours in the list of cached pages; the null page closes the ring
     int32_t newer = 0;
   };
@@ -88,6 +106,9 @@ class PageTable {
 
   // Appends pages that others hold or that are cached, with a reference of its own each.
   void share(std::span<const PageId> pages);
+
+  // Parts with the pages from index `first` on, references and all.
+  [[nodiscard]] PageTable split(int64_t first);
 
   // Returns all pages, the last first, so that a prefix outlives what follows it in the cache.
   void clear();
