@@ -4,9 +4,12 @@
 //   submit  queues a request and gives the event queue of each choice, or refuses it with the field
 //           at fault
 //   step    runs one step: plan, launch, wait, commit; with launch-ahead the next step is launched
-//           before this one is read. False when there is nothing left to do
+//           before this one is read. False when there is nothing left to do, or all that is left
+//           waits for other engines: for KV, or for pages that they keep
 //   finish  a reader found a stop string: ends the sequence; harmless once it has ended
 //   cancel  likewise, reason kCancelled
+//   release returns the pages of a prompt that is held for another engine; kv_arrived, kv_failed
+//           and kv_quiesced tell what became of one that another engine computes (scheduler.h)
 #pragma once
 
 #include <cstdint>
@@ -39,6 +42,10 @@ class Engine {
   }
   void finish(SeqId id) { scheduler_.finish(id, FinishReason::kStop); }
   void cancel(SeqId id) { scheduler_.cancel(id); }
+  void release(SeqId id) { scheduler_.release(id); }
+  bool kv_arrived(SeqId id) { return scheduler_.kv_arrived(id); }
+  bool kv_failed(SeqId id, OnKvFailure policy) { return scheduler_.kv_failed(id, policy); }
+  bool kv_quiesced(SeqId id) { return scheduler_.kv_quiesced(id); }
   bool step();
   void observe(StepObserver observer) { observer_ = std::move(observer); }
   // Called within `step` with each sequence that gets a slot, again if it was preempted: readers

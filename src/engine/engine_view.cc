@@ -18,6 +18,12 @@ std::string_view state_name(const Sequence& sequence) {
       return sequence.is_prefilling() ? "prefilling" : "running";
     case Sequence::State::kDraining:
       return "draining";
+    case Sequence::State::kHeld:
+      return "held";
+    case Sequence::State::kAwaitingKv:
+      return "awaiting_kv";
+    case Sequence::State::kReady:
+      return "ready";
   }
   return "?";
 }
@@ -53,11 +59,10 @@ std::vector<SequenceView> Scheduler::sequences() const {
                      .kv_len = sequence.kv_len,
                      .num_pages = static_cast<int32_t>(sequence.pages.pages().size())});
   };
-  for (const auto& [order, sequence] : running_) {
-    add(*sequence);
-  }
-  for (const auto& [order, sequence] : waiting_) {
-    add(*sequence);
+  for (const Order* kind : {&running_, &ready_, &waiting_, &awaiting_, &held_}) {
+    for (const auto& [order, sequence] : *kind) {
+      add(*sequence);
+    }
   }
   for (const auto& [id, sequence] : sequences_) {
     if (sequence->state == Sequence::State::kDraining) {

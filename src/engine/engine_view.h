@@ -11,7 +11,8 @@ namespace talon {
 
 struct SequenceView {
   SeqId id;
-  std::string_view state;  // "waiting", "prefilling", "running", "draining"
+  // "waiting", "prefilling", "running", "draining", and of handoffs "held", "awaiting_kv", "ready"
+  std::string_view state;
   int64_t prompt_len = 0;
   int64_t num_tokens = 0;  // prompt and output
   int64_t kv_len = 0;      // cached positions

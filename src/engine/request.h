@@ -32,6 +32,16 @@ class TokenConstraint {
   virtual void rollback(int32_t count) = 0;
 };
 
+// The engine's part of a request whose prompt one engine computes and another one answers.
+enum class HandoffRole : uint8_t {
+  kNone,  // all of it
+  // Compute KV of every prompt token but the last, in all planes, and hold the pages until they are
+  // released. No token is drawn: sampling, stops, max_tokens and constraints have no effect.
+  kPrefill,
+  // Answer it once that KV has come, or compute the prompt after all (engine/handoff.h).
+  kDecode,
+};
+
 struct Request {
   std::vector<TokenId> prompt;            // 1 .. context limit - 1 tokens
   int32_t max_tokens = 512;               // >= 1; clipped to the room left in the context
@@ -46,15 +56,19 @@ struct Request {
   std::string cache_salt{};          // prefixes are shared between equal salts only
   // One a choice, or none at all.
   std::vector<std::shared_ptr<TokenConstraint>> constraints{};
+  // Other than kNone: a prompt of at least 2 tokens, without prompt logprobs; kPrefill: one choice.
+  HandoffRole handoff = HandoffRole::kNone;
 };
 
 enum class FinishReason : uint8_t {
   kStop,    // end-of-answer id, stop id or stop string
   kLength,  // max_tokens or the context limit
   kCancelled,
+  kPrefilled,      // of HandoffRole::kPrefill: the prompt's KV is held, no token was drawn
+  kHandoffFailed,  // of HandoffRole::kDecode: the prompt's KV did not come
 };
 
-std::string_view finish_reason_name(FinishReason reason);  // "stop", "length", "cancelled"
+std::string_view finish_reason_name(FinishReason reason);  // "stop", "length", "cancelled", ...
 
 // One committed step of a sequence, as counted when verified.
 struct RoundRecord {

@@ -171,6 +171,25 @@ std::optional<Refusal> find_limit_fault(const Request& request) {
   return std::nullopt;
 }
 
+// What cannot be handed off between two engines.
+std::optional<Refusal> find_handoff_fault(const Request& request) {
+  if (request.handoff == HandoffRole::kNone) {
+    return std::nullopt;
+  }
+  if (request.prompt.size() < 2) {
+    return invalid("prompt",
+                   "a handoff needs two tokens: the last one is computed by its receiver");
+  }
+  if (request.num_prompt_logprobs >= 0) {
+    return invalid("prompt_logprobs", "a prompt that is handed off has none");
+  }
+  if (request.handoff == HandoffRole::kPrefill && request.num_choices != 1) {
+    return invalid(
+        "n", fmt::format("{} choices of a prompt that is only computed", request.num_choices));
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::optional<Refusal> find_fault(const Request& request, const RequestLimits& limits) {
@@ -178,6 +197,9 @@ std::optional<Refusal> find_fault(const Request& request, const RequestLimits& l
     return fault;
   }
   if (std::optional<Refusal> fault = find_limit_fault(request)) {
+    return fault;
+  }
+  if (std::optional<Refusal> fault = find_handoff_fault(request)) {
     return fault;
   }
   const IdCheck check(limits.vocab_size);

@@ -24,6 +24,10 @@ std::string_view finish_reason_name(FinishReason reason) {
       return "length";
     case FinishReason::kCancelled:
       return "cancelled";
+    case FinishReason::kPrefilled:
+      return "prefilled";
+    case FinishReason::kHandoffFailed:
+      return "handoff_failed";
   }
   return "?";
 }
@@ -90,6 +94,7 @@ Submission Scheduler::add_choice(const Request& request, int32_t choice, SeqId f
   if (!request.constraints.empty()) {
     sequence.constraint = request.constraints[static_cast<size_t>(choice)];
   }
+  sequence.expects_kv = request.handoff == HandoffRole::kDecode && choice == 0;
   sequence.survival = pooled_survival_;
   sequence.tokens = request.prompt;
   sequence.prompt_len = std::ssize(request.prompt);
@@ -116,9 +121,14 @@ void Scheduler::cancel(SeqId id) { finish(id, FinishReason::kCancelled); }
 
 void Scheduler::finish(SeqId id, FinishReason reason) {
   Sequence* sequence = find(id);
-  if (sequence != nullptr && sequence->state != Sequence::State::kDraining) {
-    end(*sequence, reason, {});
+  if (sequence == nullptr || sequence->state == Sequence::State::kDraining) {
+    return;
   }
+  if (sequence->state == Sequence::State::kHeld) {
+    release(id);  // its last event is out
+    return;
+  }
+  end(*sequence, reason, {});
 }
 
 void Scheduler::commit(StepResult result) {
@@ -134,7 +144,7 @@ void Scheduler::commit(StepResult result) {
     if (sequence.state == Sequence::State::kRunning) {
       commit_row(sequence, flight.rows[i], result.rows[i]);
     } else if (sequence.rounds_in_flight == 0) {
-      release(sequence);  // ended while the step ran
+      remove(sequence);  // ended while the step ran
     }
   }
 }
@@ -146,6 +156,9 @@ void Scheduler::commit_row(Sequence& sequence, const FlightRow& planned, RowResu
     sequence.kv_len += planned.num_rows;
     TALON_CHECK(row.kv_len == sequence.kv_len, "kv_len {} != {}", row.kv_len, sequence.kv_len);
     publish_pages(sequence);
+    if (sequence.is_for_handoff() && !sequence.is_prefilling()) {
+      hold(sequence);
+    }
     return;
   }
   TALON_CHECK(row.drafted <= planned.num_drafts, "{} of {} drafts", row.drafted,
@@ -233,20 +246,40 @@ void Scheduler::deliver(Sequence& sequence, TokenEvent&& event) {
 void Scheduler::end(Sequence& sequence, FinishReason reason, TokenEvent&& last) {
   last.finish = reason;
   deliver(sequence, std::move(last));
-  if (sequence.state == Sequence::State::kWaiting) {
-    waiting_.erase(sequence.order);
-  } else {
-    running_.erase(sequence.order);
-  }
+  leave(sequence);
   if (sequence.rounds_in_flight > 0) {
     sequence.state = Sequence::State::kDraining;
   } else {
-    release(sequence);
+    remove(sequence);
   }
 }
 
-void Scheduler::release(Sequence& sequence) {
-  if (sequence.state != Sequence::State::kWaiting) {
+// Out of the order of its state; what a peer may write goes into quarantine.
+void Scheduler::leave(Sequence& sequence) {
+  switch (sequence.state) {
+    case Sequence::State::kWaiting:
+      waiting_.erase(sequence.order);
+      break;
+    case Sequence::State::kRunning:
+      running_.erase(sequence.order);
+      break;
+    case Sequence::State::kHeld:
+      held_.erase(sequence.order);
+      break;
+    case Sequence::State::kAwaitingKv:
+      awaiting_.erase(sequence.order);
+      quarantine(sequence);
+      break;
+    case Sequence::State::kReady:
+      ready_.erase(sequence.order);
+      break;
+    case Sequence::State::kDraining:
+      break;
+  }
+}
+
+void Scheduler::remove(Sequence& sequence) {
+  if (sequence.has_slot()) {
     free_slots_.push_back(sequence.slot);
   }
   sequences_.erase(sequence.id);  // its pages return with it
@@ -263,22 +296,58 @@ StepBounds Scheduler::bounds() const {
           .has_drafter = config_.has_drafter};
 }
 
+void Scheduler::check_sequence(const Sequence& sequence) const {
+  TALON_CHECK(sequence.num_tokens() <= sequence.max_len, "{}", sequence.num_tokens());
+  switch (sequence.state) {
+    case Sequence::State::kWaiting:
+      TALON_CHECK(sequence.kv_len == 0 && sequence.pages.pages().empty(),
+                  "sequence {} waits with kv_len {}", sequence.id.value, sequence.kv_len);
+      break;
+    case Sequence::State::kRunning:
+      TALON_CHECK(sequence.is_prefilling() || sequence.kv_len == sequence.num_tokens() - 1,
+                  "kv_len {}", sequence.kv_len);
+      TALON_CHECK(sequence.is_prefilling() || !sequence.is_for_handoff(), "sequence {} is not held",
+                  sequence.id.value);
+      break;
+    case Sequence::State::kHeld:
+      TALON_CHECK(sequence.kv_len == sequence.prompt_len - 1, "{} positions held", sequence.kv_len);
+      TALON_CHECK(sequence.rounds_in_flight == 0, "sequence {} is in flight", sequence.id.value);
+      break;
+    case Sequence::State::kAwaitingKv:
+      TALON_CHECK(sequence.expects_kv && sequence.kv_len == 0, "sequence {} awaits nothing",
+                  sequence.id.value);
+      for (const WantedPage& wanted : wanted_kv(sequence.id)) {
+        check_foreign(wanted.ref.page);
+      }
+      break;
+    case Sequence::State::kReady:
+      TALON_CHECK(sequence.kv_len == sequence.num_tokens() - 1, "kv_len {}", sequence.kv_len);
+      break;
+    case Sequence::State::kDraining:
+      TALON_CHECK(sequence.rounds_in_flight > 0, "sequence {} drains nothing", sequence.id.value);
+      break;
+  }
+}
+
 void Scheduler::check_integrity() const {
   pool_.check_integrity();
   index_.check_integrity();
   std::vector<int32_t> references(static_cast<size_t>(config_.num_pages), 0);
   int64_t with_slot = 0;
+  int64_t draining = 0;
   for (const auto& [id, sequence] : sequences_) {
-    const bool waits = sequence->state == Sequence::State::kWaiting;
-    with_slot += waits ? 0 : 1;
+    with_slot += sequence->has_slot() ? 1 : 0;
+    draining += sequence->state == Sequence::State::kDraining ? 1 : 0;
     for (const PageId page : sequence->pages.pages()) {
       ++references[static_cast<size_t>(page.value)];
     }
-    TALON_CHECK(sequence->num_tokens() <= sequence->max_len, "{}", sequence->num_tokens());
-    TALON_CHECK(!waits || (sequence->kv_len == 0 && sequence->pages.pages().empty()),
-                "sequence {} waits with kv_len {}", id.value, sequence->kv_len);
-    if (sequence->state == Sequence::State::kRunning && !sequence->is_prefilling()) {
-      TALON_CHECK(sequence->kv_len == sequence->num_tokens() - 1, "kv_len {}", sequence->kv_len);
+    check_sequence(*sequence);
+  }
+  TALON_CHECK(draining == num_draining(), "{} of {} sequences drain", draining, num_draining());
+  for (const auto& [id, pages] : quarantine_) {
+    for (const PageId page : pages.pages()) {
+      ++references[static_cast<size_t>(page.value)];
+      check_foreign(page);
     }
   }
   for (int32_t page = 1; page < config_.num_pages; ++page) {

@@ -8,10 +8,15 @@
 //               the first end-of-answer id, stop id or length; emits events; frees what ended
 //   cancel      ends a sequence at once, waiting or running; unknown and ended ids are ignored
 //   finish      the same on behalf of a reader that found a stop string, with its reason
+//   release     returns the pages of a prompt that is held for a handoff; else ignored
+//   kv_arrived  the KV of a sequence that awaits it is there, and nobody writes it any more
+//   kv_failed   it will not come; its pages may still be written, as after a cancel
+//   kv_quiesced no longer: they return. These three say whether they met what they are about
 //
 // Who is served: running sequences first, each at least one row and then its drafts; then prefill
-// chunks; then waiting sequences, oldest first, as far as slots, rows and pages last. Short of
-// pages a row first loses its drafts, then the sequence last in order is preempted: its pages
+// chunks; then sequences whose KV has come from another engine; then waiting sequences, oldest
+// first, as far as slots, rows and pages last, those that expect KV without slots and rows. Short
+// of pages a row first loses its drafts, then the sequence last in order is preempted: its pages
 // return, and it waits for its place to compute all its tokens again.
 #pragma once
 
@@ -29,6 +34,7 @@
 #include "base/hash.h"
 #include "base/ids.h"
 #include "engine/engine_view.h"
+#include "engine/handoff.h"
 #include "engine/request.h"
 #include "engine/request_checks.h"
 #include "engine/sequence.h"
@@ -73,6 +79,10 @@ class Scheduler {
   std::variant<std::vector<Submission>, Refusal> add(Request&& request);
   void cancel(SeqId id);
   void finish(SeqId id, FinishReason reason);
+  void release(SeqId id);
+  bool kv_arrived(SeqId id);
+  bool kv_failed(SeqId id, OnKvFailure policy);
+  bool kv_quiesced(SeqId id);
 
   StepPlan plan();
   std::optional<StepPlan> plan_ahead();
@@ -86,11 +96,24 @@ class Scheduler {
   // Forgets all cached prefixes. Sequences in flight keep their pages.
   void clear_prefix_cache() { index_.clear(); }
 
-  bool has_work() const { return !sequences_.empty(); }
+  // Whether there are sequences that steps serve: all but those that are held or await KV.
+  bool has_work() const { return sequences_.size() > held_.size() + awaiting_.size(); }
   int32_t num_waiting() const { return static_cast<int32_t>(waiting_.size()); }
   int32_t num_running() const { return static_cast<int32_t>(running_.size()); }
   int32_t num_prefilling() const;  // of those that run
-  // All of them: running and waiting ones in order of service, then those that drain.
+  int32_t num_held() const { return static_cast<int32_t>(held_.size()); }
+  int32_t num_ready() const { return static_cast<int32_t>(ready_.size()); }
+  // Of a sequence with HandoffRole::kPrefill, waiting ones too; none once it ended or was released.
+  std::optional<OfferedKv> offered_kv(SeqId id) const;
+  // Those that got pages and await KV, in order of service, and the pages that each lacks; who is
+  // admitted without awaiting any found all in the prefix cache.
+  std::vector<SeqId> awaiting_kv() const;
+  std::vector<WantedPage> wanted_kv(SeqId id) const;
+  // Sequences, most of them ended, whose wanted pages nobody may have before `kv_quiesced`.
+  std::vector<SeqId> quarantined() const;
+  int64_t num_quarantined_pages() const;
+  // All of them: those that run, are ready, wait, await KV and are held, each kind in order of
+  // service, then those that drain.
   std::vector<SequenceView> sequences() const;
   WaitReason wait_reason() const { return wait_reason_; }  // in the last plan
   int32_t num_in_flight() const { return static_cast<int32_t>(in_flight_.size()); }
@@ -149,15 +172,22 @@ class Scheduler {
   bool reserve(Sequence& sequence, int32_t drafts, int32_t rounds);
   Room make_room(Sequence& sequence);
   void preempt(Sequence& sequence);
+  void requeue(Sequence& sequence);
   void choose_drafts(StepPlan& plan);
   void take_off(StepPlan& plan);
   bool may_plan_ahead() const;
 
   void plan_admissions(StepPlan& plan, Budget& budget);
+  void plan_ready(StepPlan& plan, Budget& budget);
+  WaitReason admit(Sequence& sequence, StepPlan& plan, Budget& budget);
+  WaitReason await_kv(Sequence& sequence);
   bool waits_for_leader(const Sequence& sequence) const;
   Start find_start(const Sequence& sequence) const;
   bool take_start(Sequence& sequence, StepPlan& plan);
+  void count_start(Sequence& sequence, const Start& start);
+  void enter(Sequence& sequence, StepPlan& plan);
   bool take_pages(Sequence& sequence, const Start& start);
+  int64_t first_reach(const Sequence& sequence) const;
   void add_slot_patch(const Sequence& sequence, StepPlan& plan) const;
 
   void commit_row(Sequence& sequence, const FlightRow& planned, RowResult& row);
@@ -166,11 +196,21 @@ class Scheduler {
   void publish_pages(Sequence& sequence);
   void deliver(Sequence& sequence, TokenEvent&& event);
   void end(Sequence& sequence, FinishReason reason, TokenEvent&& last);
-  void release(Sequence& sequence);
+  void leave(Sequence& sequence);
+  void remove(Sequence& sequence);
   Sequence* find(SeqId id) const;
   int64_t num_draining() const {
-    return std::ssize(sequences_) - std::ssize(waiting_) - std::ssize(running_);
+    return std::ssize(sequences_) - std::ssize(waiting_) - std::ssize(running_) -
+           std::ssize(held_) - std::ssize(awaiting_) - std::ssize(ready_);
   }
+  void hold(Sequence& sequence);
+  void quarantine(Sequence& sequence);
+  // Whether pages are kept that preemption cannot take, so that even one alone may find too few.
+  bool has_pinned_pages() const {
+    return !held_.empty() || !awaiting_.empty() || !ready_.empty() || !quarantine_.empty();
+  }
+  void check_sequence(const Sequence& sequence) const;
+  void check_foreign(PageId page) const;  // that a peer may write
 
   SchedulerConfig config_;
   PagePool pool_;
@@ -180,6 +220,10 @@ class Scheduler {
   std::unordered_map<SeqId, std::unique_ptr<Sequence>> sequences_;
   Order waiting_;
   Order running_;
+  Order held_;  // these three: without a slot, and with pages that nobody may take
+  Order awaiting_;
+  Order ready_;
+  std::map<SeqId, PageTable> quarantine_;  // that a peer may write; whose they were
   std::vector<SlotIndex> free_slots_;
   std::deque<Flight> in_flight_;  // planned, not yet committed; oldest first
   Flight next_flight_;            // being planned

@@ -11,25 +11,52 @@ namespace talon {
 
 void Scheduler::plan_admissions(StepPlan& plan, Budget& budget) {
   for (auto it = waiting_.begin(); it != waiting_.end();) {
-    Sequence& sequence = *it->second;
-    const bool is_first = it == waiting_.begin();
-    if (free_slots_.empty() || budget.rows <= 0 || budget.logit_rows <= 0) {
-      wait_reason_ = !is_first             ? wait_reason_
-                     : free_slots_.empty() ? WaitReason::kSlots
-                                           : WaitReason::kRows;
-      return;
-    }
-    if (waits_for_leader(sequence)) {
-      wait_reason_ = is_first ? WaitReason::kPrompt : wait_reason_;
-      ++it;
+    const WaitReason reason = admit(*it->second, plan, budget);
+    if (reason == WaitReason::kNone) {
+      it = waiting_.erase(it);
       continue;
     }
-    if (!take_start(sequence, plan)) {
-      wait_reason_ = is_first ? WaitReason::kPages : wait_reason_;
+    if (it == waiting_.begin()) {
+      wait_reason_ = reason;
+    }
+    if (reason != WaitReason::kPrompt) {
       return;  // nobody overtakes the first that does not fit
     }
-    it = waiting_.erase(it);
-    running_.emplace(sequence.order, &sequence);
+    ++it;
+  }
+}
+
+// Lets a waiting sequence run, or await its KV; if not, the reason.
+WaitReason Scheduler::admit(Sequence& sequence, StepPlan& plan, Budget& budget) {
+  if (sequence.expects_kv) {
+    const WaitReason reason = await_kv(sequence);
+    if (sequence.expects_kv) {
+      return reason;
+    }
+  }
+  if (free_slots_.empty()) {
+    return WaitReason::kSlots;
+  }
+  if (budget.rows <= 0 || budget.logit_rows <= 0) {
+    return WaitReason::kRows;
+  }
+  if (waits_for_leader(sequence)) {
+    return WaitReason::kPrompt;
+  }
+  if (!take_start(sequence, plan)) {
+    return WaitReason::kPages;
+  }
+  add_chunk(sequence, plan, budget);
+  return WaitReason::kNone;
+}
+
+// Those whose KV has come have been admitted before and have their pages: they lack a slot alone,
+// and stand before all that wait, who may wait for their pages.
+void Scheduler::plan_ready(StepPlan& plan, Budget& budget) {
+  while (!ready_.empty() && !free_slots_.empty() && budget.rows > 0 && budget.logit_rows > 0) {
+    Sequence& sequence = *ready_.begin()->second;
+    leave(sequence);
+    enter(sequence, plan);
     add_chunk(sequence, plan, budget);
   }
 }
@@ -44,8 +71,8 @@ bool Scheduler::waits_for_leader(const Sequence& sequence) const {
 }
 
 Scheduler::Start Scheduler::find_start(const Sequence& sequence) const {
-  // At least the last token is computed, for its logits.
-  const int64_t reusable = sequence.prefill_len - 1;
+  // At least the last token is computed, for its logits; for a handoff likewise, for simplicity.
+  const int64_t reusable = sequence.prefill_end() - 1;
   Start start;
   start.chain_key = root_key(sequence.request.cache_salt);
   const Sequence* leader = sequence.has_event ? nullptr : find(sequence.leader);
@@ -94,32 +121,42 @@ bool Scheduler::take_start(Sequence& sequence, StepPlan& plan) {
     start = {};
     start.chain_key = root_key(sequence.request.cache_salt);
     const bool fits = take_pages(sequence, start);
-    TALON_CHECK(fits || !plan.empty() || num_draining() > 0,
+    TALON_CHECK(fits || !plan.empty() || num_draining() > 0 || has_pinned_pages(),
                 "{} pages for one sequence are too few", config_.num_pages);
     if (!fits) {
       return false;
     }
   }
-  sequence.state = Sequence::State::kRunning;
-  sequence.slot = free_slots_.back();
-  free_slots_.pop_back();
   sequence.kv_len = start.kv_len;
   sequence.chain_key = start.chain_key;
   sequence.num_keyed_pages = start.num_keyed_pages;
+  count_start(sequence, start);
+  enter(sequence, plan);
+  if (start.copied.has_value()) {
+    plan.page_copies.push_back(
+        {.from = *start.copied, .to = sequence.pages.pages()[start.shared.size()]});
+  }
+  return true;
+}
+
+void Scheduler::count_start(Sequence& sequence, const Start& start) {
   if (!sequence.has_event) {
     sequence.cached_tokens = static_cast<int32_t>(start.kv_len);
     stats_.prefix_queries += sequence.prompt_len;
     stats_.prefix_hits += start.num_matched_pages * kPageTokens;
   }
+}
+
+// Takes a slot; kv_len says what its pages hold.
+void Scheduler::enter(Sequence& sequence, StepPlan& plan) {
+  sequence.state = Sequence::State::kRunning;
+  sequence.slot = free_slots_.back();
+  free_slots_.pop_back();
+  running_.emplace(sequence.order, &sequence);
   add_slot_patch(sequence, plan);
-  if (start.copied.has_value()) {
-    plan.page_copies.push_back(
-        {.from = *start.copied, .to = sequence.pages.pages()[start.shared.size()]});
-  }
   if (on_admission_) {
     on_admission_(sequence.id);
   }
-  return true;
 }
 
 bool Scheduler::take_pages(Sequence& sequence, const Start& start) {
@@ -127,8 +164,7 @@ bool Scheduler::take_pages(Sequence& sequence, const Start& start) {
   if (start.copied.has_value()) {
     pool_.add_reference(*start.copied);  // or it might be given away as the copy
   }
-  const int64_t reach = kv_reach(sequence.prefill_len - 1, config_.max_drafts, 1);
-  const bool fits = sequence.pages.reserve(std::min(reach, config_.context_limit));
+  const bool fits = sequence.pages.reserve(first_reach(sequence));
   // Released, it may be evicted and written by a later row of this very step; copies come first.
   if (start.copied.has_value()) {
     pool_.release(*start.copied);
@@ -137,6 +173,15 @@ bool Scheduler::take_pages(Sequence& sequence, const Start& start) {
     sequence.pages.clear();
   }
   return fits;
+}
+
+// Positions that a sequence has pages for when it is admitted: its tokens and one round.
+int64_t Scheduler::first_reach(const Sequence& sequence) const {
+  if (sequence.is_for_handoff()) {
+    return sequence.prefill_end();
+  }
+  const int64_t reach = kv_reach(sequence.prefill_len - 1, config_.max_drafts, 1);
+  return std::min(reach, config_.context_limit);
 }
 
 void Scheduler::add_slot_patch(const Sequence& sequence, StepPlan& plan) const {

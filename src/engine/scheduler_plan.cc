@@ -24,8 +24,10 @@ StepPlan Scheduler::plan() {
   const int64_t preemptions = stats_.preemptions;
   plan_verifies(plan, budget);
   plan_prefills(plan, budget);
+  plan_ready(plan, budget);
   wait_reason_ = WaitReason::kNone;
-  if (stats_.preemptions == preemptions) {  // else what was just preempted would come back
+  // Else what was just preempted would come back; in place of an empty plan it may.
+  if (stats_.preemptions == preemptions || plan.empty()) {
     plan_admissions(plan, budget);
   } else if (!waiting_.empty()) {
     wait_reason_ = WaitReason::kPreemption;
@@ -46,7 +48,7 @@ void Scheduler::plan_verifies(StepPlan& plan, Budget& budget) {
   plan.rows.reserve(running_.size());
   next_flight_.rows.reserve(running_.size());
   int64_t wanted = 0;
-  bool has_prompts = !waiting_.empty() && !free_slots_.empty();
+  bool has_prompts = !(waiting_.empty() && ready_.empty()) && !free_slots_.empty();
   // Preemption takes from the end of the order, so it never meets a sequence listed here, and if
   // it meets the sequence itself that was the last.
   for (auto it = running_.begin(); it != running_.end(); ++it) {
@@ -138,7 +140,7 @@ void Scheduler::plan_prefills(StepPlan& plan, Budget& budget) {
 void Scheduler::add_chunk(Sequence& sequence, StepPlan& plan, Budget& budget) {
   const Request& request = sequence.request;
   const bool all_logits = request.num_prompt_logprobs >= 0 && !sequence.has_event;
-  const int64_t left = sequence.prefill_len - sequence.kv_len;
+  const int64_t left = sequence.prefill_end() - sequence.kv_len;
   int64_t count = std::min(left, budget.rows);
   if (config_.max_chunk > 0) {
     count = std::min<int64_t>(count, config_.max_chunk);
@@ -152,7 +154,7 @@ void Scheduler::add_chunk(Sequence& sequence, StepPlan& plan, Budget& budget) {
   row.slot = sequence.slot;
   row.first_position = sequence.kv_len;
   row.tokens.assign(first, first + count);
-  row.sample = count == left;
+  row.sample = count == left && !sequence.is_for_handoff();
   row.next_token = row.sample ? TokenId{} : *(first + count);
   row.num_prompt_logprobs = all_logits ? request.num_prompt_logprobs : -1;
   if (row.sample) {
@@ -180,7 +182,8 @@ Scheduler::Room Scheduler::make_room(Sequence& sequence) {
       return Room::kOneRow;
     }
     Sequence& last = *running_.rbegin()->second;
-    TALON_CHECK(running_.size() > 1, "{} pages for one sequence are too few", config_.num_pages);
+    TALON_CHECK(running_.size() > 1 || has_pinned_pages(), "{} pages for one sequence are too few",
+                config_.num_pages);
     preempt(last);
     if (&last == &sequence) {
       return Room::kNone;
@@ -192,8 +195,13 @@ Scheduler::Room Scheduler::make_room(Sequence& sequence) {
 void Scheduler::preempt(Sequence& sequence) {
   TALON_CHECK(sequence.rounds_in_flight == 0, "sequence {} is in flight", sequence.id.value);
   ++stats_.preemptions;
-  running_.erase(sequence.order);
+  leave(sequence);
   free_slots_.push_back(sequence.slot);
+  requeue(sequence);
+}
+
+// To its place among those that wait, with its tokens and nothing else.
+void Scheduler::requeue(Sequence& sequence) {
   sequence.state = Sequence::State::kWaiting;
   sequence.pages.clear();
   sequence.kv_len = 0;
@@ -262,13 +270,16 @@ void Scheduler::take_off(StepPlan& plan) {
 }
 
 // Whether the round in flight will leave membership as it is, as far as the host knows: all its
-// rows are verifies of sequences that still run, nobody else runs, and nobody could join.
+// rows are verifies of sequences that still run, nobody else runs, and nobody could join or take
+// pages to await KV, which needs no slot.
 bool Scheduler::may_plan_ahead() const {
   if (!config_.launch_ahead || in_flight_.size() != 1) {
     return false;
   }
   const std::vector<FlightRow>& rows = in_flight_.front().rows;
-  const bool could_join = !waiting_.empty() && !free_slots_.empty();
+  const bool has_slot = !free_slots_.empty();
+  const bool could_join = (!ready_.empty() && has_slot) ||
+                          (!waiting_.empty() && (has_slot || waiting_.begin()->second->expects_kv));
   if (rows.size() != running_.size() || could_join) {
     return false;
   }

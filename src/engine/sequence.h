@@ -35,9 +35,12 @@ struct Sequence {
   Sequence(SeqId seq_id, PagePool& pool) : id(seq_id), pages(pool) {}
 
   enum class State : uint8_t {
-    kWaiting,   // no slot, no pages, kv_len 0
-    kRunning,   // has a slot
-    kDraining,  // ended; keeps slot and pages until the rounds that it takes part in are read
+    kWaiting,     // no slot, no pages, kv_len 0
+    kRunning,     // has a slot
+    kDraining,    // ended; keeps slot and pages until the rounds that it takes part in are read
+    kHeld,        // prefilled for a handoff; no slot, keeps its pages until they are released
+    kAwaitingKv,  // no slot; has its pages, which another engine writes; kv_len 0
+    kReady,       // no slot; all its KV but that of the last token has come
   };
 
   SeqId id;
@@ -62,6 +65,7 @@ struct Sequence {
   int64_t num_keyed_pages = 0;    // of `pages`, whose chain key went into `chain_key`
   Hash128 chain_key;
   int32_t rounds_in_flight = 0;
+  bool expects_kv = false;  // of its prompt from another engine, until it came or failed
 
   int32_t cached_tokens = 0;  // of the prompt, found in the cache at first admission
   bool has_event = false;     // whether one was sent
@@ -70,8 +74,14 @@ struct Sequence {
   int64_t num_tokens() const { return std::ssize(tokens); }
   int64_t num_output_tokens() const { return num_tokens() - prompt_len; }
 
+  bool has_slot() const { return state == State::kRunning || state == State::kDraining; }
+
+  // Whether it is prefilled for another engine, and never samples.
+  bool is_for_handoff() const { return request.handoff == HandoffRole::kPrefill; }
+  // Positions to compute in chunks: the last of them samples, unless it is for a handoff.
+  int64_t prefill_end() const { return is_for_handoff() ? prefill_len - 1 : prefill_len; }
   // Whether positions that it needs before it samples are missing in the cache.
-  bool is_prefilling() const { return num_tokens() == prefill_len && kv_len < prefill_len; }
+  bool is_prefilling() const { return num_tokens() == prefill_len && kv_len < prefill_end(); }
 };
 
 }  // namespace talon

@@ -56,7 +56,33 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"PromptLogprobs", "prompt_logprobs", [](Request& r) { r.num_prompt_logprobs = -2; }},
         Case{"Priority", "priority", [](Request& r) { r.priority = 1001; }},
         Case{"Salt", "cache_salt", [](Request& r) { r.cache_salt.assign(257, 'x'); }},
-        Case{"Constraints", "constraints", [](Request& r) { r.constraints.resize(2); }}),
+        Case{"Constraints", "constraints", [](Request& r) { r.constraints.resize(2); }},
+        Case{"Prefill", "", [](Request& r) { r.handoff = HandoffRole::kPrefill; }},
+        Case{"PrefillOfOneToken", "prompt",
+             [](Request& r) {
+               r.handoff = HandoffRole::kPrefill;
+               r.prompt.resize(1);
+             }},
+        Case{"PrefillOfChoices", "n",
+             [](Request& r) {
+               r.handoff = HandoffRole::kPrefill;
+               r.num_choices = 2;
+             }},
+        Case{"PrefillWithPromptLogprobs", "prompt_logprobs",
+             [](Request& r) {
+               r.handoff = HandoffRole::kPrefill;
+               r.num_prompt_logprobs = 0;
+             }},
+        Case{"DecodeOfChoices", "",
+             [](Request& r) {
+               r.handoff = HandoffRole::kDecode;
+               r.num_choices = 2;
+             }},
+        Case{"DecodeOfOneToken", "prompt",
+             [](Request& r) {
+               r.handoff = HandoffRole::kDecode;
+               r.prompt.resize(1);
+             }}),
     [](const auto& param_info) { return param_info.param.name; });
 
 const float kNan = std::nanf("");
