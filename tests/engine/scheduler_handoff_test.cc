@@ -450,6 +450,25 @@ TEST(SchedulerHandoffTest, WhoIsReadyStandsBeforeThoseThatWait) {
   EXPECT_EQ(events_of(first).back().finish, FinishReason::kLength);
 }
 
+// Four rows, which a verify of three drafts fills if nobody else needs one.
+TEST(SchedulerHandoffTest, DraftsLeaveARowForWhoIsReady) {
+  SchedulerConfig config = config_of(33, 2);
+  config.max_rows = 4;
+  Scheduler scheduler(config);
+  (void)submit(scheduler, prompt_of(4, 500));
+  run(scheduler);
+  EXPECT_EQ(run(scheduler).rows.front().num_drafts, 3);
+  const Submission ready = submit(scheduler, decode_of(200, 0));
+  run(scheduler);
+  scheduler.kv_arrived(ready.id);
+
+  const StepPlan plan = run(scheduler);
+
+  ASSERT_EQ(plan.rows.size(), 2U);
+  EXPECT_EQ(plan.rows[0].num_drafts, 2);
+  EXPECT_EQ(plan.rows[1].sequence, ready.id);
+}
+
 TEST(SchedulerHandoffTest, NoMoreAwaitKvThanThereAreSlots) {
   Scheduler scheduler(config_of(33, 2));
   const Submission a = submit(scheduler, decode_of(20, 0));

@@ -80,6 +80,20 @@ StepResult FakeRunner::wait() {
   return result;
 }
 
+void FakeRunner::open_page(PageId page) {
+  demand(contents_.contains(page), "a peer writes page {}", page.value);
+  ++contents_.at(page).num_writers;
+}
+
+void FakeRunner::close_page(PageId page) { --contents_.at(page).num_writers; }
+
+void FakeRunner::write_page(PageId page, const PageCells& cells) {
+  PageContent& content = contents_.at(page);
+  demand(content.num_writers > 0, "a peer writes page {}, which is closed", page.value);
+  content.cells = cells;
+  ++content.version;
+}
+
 void FakeRunner::check_ahead(const StepPlan& plan) const {
   if (!plan.ahead) {
     demand(unread_.empty(), "plan {} was made while a result is unread", plan.round);
@@ -139,6 +153,8 @@ void FakeRunner::count_users(const StepPlan& plan) {
   for (const PlanRow& row : plan.rows) {
     for (const PageId page : slot_at(row.slot).pages) {
       PageContent& content = contents_.at(page);
+      demand(content.num_writers == 0, "sequence {}: page {} may still be written by a peer",
+             row.sequence.value, page.value);
       content.num_users = content.users_round == plan.round ? content.num_users + 1 : 1;
       content.users_round = plan.round;
     }

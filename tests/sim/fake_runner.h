@@ -8,7 +8,7 @@
 //              sequence's own tokens demand: the target's plane at p a hash of tokens [0, p], the
 //              drafter's a hash of tokens [0, p + 1]. Rejected and chained positions hold poison
 //   ownership  a written page stands in the table of one row only; with a pool at hand, it has one
-//              reference and is not published
+//              reference and is not published. No page of a row may be one that a peer still writes
 //
 // A fault throws Violation, after which the runner is of no further use. With `declare` the tokens
 // of a sequence are known and compared; without, as in a trace, those of a shared prefix are taken
@@ -48,6 +48,13 @@ class FakeRunner {
   // At most two launches may be unread, the second one ahead of the first.
   void launch(const StepPlan& plan);
   StepResult wait();
+
+  // What a peer does to a page, whatever it is by now: it may write it from `open_page` on until
+  // `close_page`.
+  void open_page(PageId page);
+  void close_page(PageId page);
+  void write_page(PageId page, const PageCells& cells);
+  const PageCells& cells(PageId page) { return contents_.at(page).cells; }
 
  private:
   struct Slot {

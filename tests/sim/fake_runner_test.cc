@@ -254,6 +254,26 @@ TEST_F(FakeRunnerTest, RejectsRejectedRowsBelowKvLen) {
   EXPECT_THAT(fault_of(fork), HasSubstr("is of "));
 }
 
+TEST_F(FakeRunnerTest, RejectsRowsOfPagesThatAPeerMayWrite) {
+  const int64_t kv_len = start_first();
+  StepPlan plan = next_plan();
+  plan.rows = {verify(1, kv_len, 0)};
+  runner_.open_page(PageId{2});
+
+  EXPECT_THAT(fault_of(plan), HasSubstr("page 2 may still be written by a peer"));
+}
+
+TEST_F(FakeRunnerTest, ComparesWhatAPeerWrote) {
+  const int64_t kv_len = start_first();
+  StepPlan plan = next_plan();
+  plan.rows = {verify(1, kv_len, 0)};
+  runner_.open_page(PageId{2});
+  runner_.write_page(PageId{2}, runner_.cells(PageId{1}));
+  runner_.close_page(PageId{2});
+
+  EXPECT_THAT(fault_of(plan), HasSubstr("entry at 128 (page 2) is of another history"));
+}
+
 TEST_F(FakeRunnerTest, RejectsNewMembersAhead) {
   const int64_t kv_len = start_first();
   StepPlan plan = next_plan();

@@ -20,12 +20,15 @@ struct PageCell {
   TokenId token;               // the position's own, valid where `target` is
 };
 
+using PageCells = std::array<PageCell, kPageTokens>;
+
 struct PageContent {
-  std::array<PageCell, kPageTokens> cells{};
+  PageCells cells{};
   uint32_t version = 1;  // changes with every write; 0 is never reached by one page in a test
   // Of the plan being run: in how many tables of its rows the page stands.
   int64_t users_round = 0;
   int32_t num_users = 0;
+  int32_t num_writers = 0;  // peers that may write it from elsewhere
 };
 
 class PageContents {

@@ -35,6 +35,9 @@ std::variant<std::vector<SeqId>, Refusal> SimEngine::add(const Request& request)
   std::vector<SeqId> ids;
   for (size_t j = 0; j < submissions.size(); ++j) {
     AnswerCheck answer(setup, request, static_cast<int32_t>(j), submissions[j]);
+    if (request.handoff == HandoffRole::kPrefill) {
+      answer.expect_end(FinishReason::kPrefilled);
+    }
     ids.push_back(answer.id());
     runner_.declare(answer.id(), answer.root(), request.prompt);
     answers_.emplace(ids.back(), std::move(answer));
@@ -57,12 +60,44 @@ AnswerCheck SimEngine::end(SeqId id, FinishReason reason) {
   return std::move(answers_.extract(it).mapped());
 }
 
+std::vector<AnswerCheck> SimEngine::fail_kv(std::span<const SeqId> choices, OnKvFailure policy) {
+  std::vector<AnswerCheck> ended;
+  if (policy == OnKvFailure::kEnd) {
+    for (const SeqId id : choices) {
+      if (const auto it = answers_.find(id); it != answers_.end()) {
+        it->second.expect_end(FinishReason::kHandoffFailed);
+        ended.push_back(std::move(answers_.extract(it).mapped()));
+        runner_.forget(id);
+      }
+    }
+  }
+  demand(scheduler_.kv_failed(choices.front(), policy), "sequence {} awaits no KV",
+         choices.front().value);
+  scheduler_.check_integrity();
+  for (AnswerCheck& answer : ended) {
+    demand(answer.take_events(), "sequence {} goes on without its prompt", answer.id().value);
+  }
+  return ended;
+}
+
+std::vector<SeqId> SimEngine::living() const {
+  std::vector<SeqId> ids;
+  ids.reserve(answers_.size());
+  for (const auto& [id, answer] : answers_) {
+    ids.push_back(id);
+  }
+  return ids;
+}
+
 std::optional<StepPlan> SimEngine::plan() {
   StepPlan plan = scheduler_.plan();
   scheduler_.check_integrity();
   demand(!plan.ahead, "a full plan calls itself ahead");
   if (plan.empty()) {
-    demand(answers_.empty(), "nothing is in flight, somebody waits, and the plan is empty");
+    const bool waits_for_peers = scheduler_.num_held() > 0 || !scheduler_.awaiting_kv().empty() ||
+                                 scheduler_.num_quarantined_pages() > 0;
+    demand(answers_.empty() || waits_for_peers,
+           "nothing is in flight, somebody waits, and the plan is empty");
     return std::nullopt;
   }
   launch(plan);
@@ -128,6 +163,9 @@ void SimEngine::check_idle() {
   demand(scheduler_.num_waiting() == 0 && scheduler_.num_running() == 0 &&
              scheduler_.num_in_flight() == 0,
          "the scheduler has no work and counts some");
+  demand(scheduler_.num_held() == 0 && scheduler_.awaiting_kv().empty() &&
+             scheduler_.quarantined().empty(),
+         "pages are kept for a handoff");
   demand(runner_.num_known() == 0, "the runner remembers a sequence");
   const PagePool& pool = scheduler_.pool();
   demand(pool.num_available() == pool.num_pages() - 1, "pages are leaked");

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <ostream>
+#include <span>
 #include <variant>
 #include <vector>
 
@@ -27,11 +28,16 @@ class SimEngine {
             std::unique_ptr<SpecPolicy> policy = nullptr,
             std::ostream* trace = nullptr);
 
-  // The ids of the choices. A grammar of a request must be a FakeConstraint.
+  // The ids of the choices. A grammar of a request must be a FakeConstraint. One that is prefilled
+  // for a handoff must end by being held.
   std::variant<std::vector<SeqId>, Refusal> add(const Request& request);
 
   // Ends a living sequence on behalf of a caller: its last event must be there at once.
   AnswerCheck end(SeqId id, FinishReason reason);
+
+  // KV of the first of a request's choices does not come. The answers that end: none, or of all of
+  // them that live.
+  std::vector<AnswerCheck> fail_kv(std::span<const SeqId> choices, OnKvFailure policy);
 
   // Plans and launches; none if there is nothing to do, respectively nothing to do ahead.
   std::optional<StepPlan> plan();
@@ -47,7 +53,10 @@ class SimEngine {
 
   Scheduler& scheduler() { return scheduler_; }
   const Scheduler& scheduler() const { return scheduler_; }
+  FakeRunner& runner() { return runner_; }
   size_t num_living() const { return answers_.size(); }
+  bool lives(SeqId id) const { return answers_.contains(id); }
+  std::vector<SeqId> living() const;
   const AnswerCheck& answer(SeqId id) const { return answers_.at(id); }
 
  private:

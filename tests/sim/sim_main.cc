@@ -4,10 +4,13 @@
 //   build/tests/talon_sim_test --seed=N               one simulation, told in figures
 //   build/tests/talon_sim_test --seed=N --trace=FILE  likewise, its plans and results written
 //   build/tests/talon_sim_test --seeds=FIRST-LAST     many simulations
+//   build/tests/talon_sim_test --handoff-seed=N       one of two engines, likewise
+//   build/tests/talon_sim_test --handoff-seeds=FIRST-LAST
 //   build/tests/talon_sim_test --replay=FILE          a trace: of a simulation, or of a real run
 //                                                     (`talon generate --trace FILE` and others)
 //
-// A failing test names its seed in the form of the second line. The exit code is 1 after a fault.
+// A failing test names its seed in the form of the second or the fifth line. The exit code is 1
+// after a fault.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
@@ -17,6 +20,7 @@
 #include <string>
 #include <string_view>
 
+#include "sim/handoff_sim.h"
 #include "sim/replay.h"
 #include "sim/sim_setup.h"
 #include "sim/simulation.h"
@@ -27,6 +31,7 @@ using talon::test::ReplayReport;
 using talon::test::SimReport;
 
 struct Options {
+  bool is_handoff = false;
   std::optional<uint64_t> first_seed;
   std::optional<uint64_t> last_seed;
   std::string trace_file;
@@ -43,9 +48,13 @@ std::optional<uint64_t> parse_seed(std::string_view text) {
 std::optional<Options> parse_options(int argc, char** argv) {
   Options options;
   for (int i = 1; i < argc; ++i) {
-    const std::string_view argument(argv[i]);
+    std::string argument(argv[i]);
+    if (argument.starts_with("--handoff-seed")) {
+      options.is_handoff = true;
+      argument.erase(2, std::string_view("handoff-").size());
+    }
     const std::string_view value =
-        argument.substr(std::min(argument.size(), argument.find('=') + 1));
+        std::string_view(argument).substr(std::min(argument.size(), argument.find('=') + 1));
     if (argument.starts_with("--seed=")) {
       options.first_seed = options.last_seed = parse_seed(value);
     } else if (argument.starts_with("--seeds=")) {
@@ -66,6 +75,10 @@ std::optional<Options> parse_options(int argc, char** argv) {
     fmt::print(stderr, "talon_sim_test: no seed and no trace\n");
     return std::nullopt;
   }
+  if (options.is_handoff && !(options.trace_file.empty() && options.replay_file.empty())) {
+    fmt::print(stderr, "talon_sim_test: a trace is of one engine\n");
+    return std::nullopt;
+  }
   return options;
 }
 
@@ -81,6 +94,19 @@ int run_seeds(const Options& options) {
       fmt::print("seed {}: {}\n", seed, to_string(talon::test::make_setup(seed)));
     }
     const SimReport report = talon::test::simulate(seed, trace.is_open() ? &trace : nullptr);
+    if (!report.fault.empty()) {
+      fmt::print("{}\n", report.fault);
+    }
+    total += report;
+  }
+  fmt::print("{}\n", to_string(total));
+  return total.fault.empty() ? 0 : 1;
+}
+
+int run_handoff_seeds(const Options& options) {
+  talon::test::HandoffReport total;
+  for (uint64_t seed = *options.first_seed; seed <= *options.last_seed; ++seed) {
+    const talon::test::HandoffReport report = talon::test::simulate_handoffs(seed);
     if (!report.fault.empty()) {
       fmt::print("{}\n", report.fault);
     }
@@ -115,6 +141,9 @@ int main(int argc, char** argv) {
   const std::optional<Options> options = parse_options(argc, argv);
   if (!options.has_value()) {
     return 2;
+  }
+  if (options->is_handoff) {
+    return run_handoff_seeds(*options);
   }
   return options->replay_file.empty() ? run_seeds(*options) : run_replay(options->replay_file);
 }
