@@ -30,8 +30,6 @@ constexpr std::array kValueFlags = {
     ValueFlag{"--scheduler-delay-factor", "0,0.0", "nothing waits for company", true},
     ValueFlag{"--load-format", "auto,safetensors", "weights are read from safetensors", true},
     ValueFlag{"--hf-overrides", "{}", "values of config.json cannot be overridden", true},
-    ValueFlag{"--gpu-memory-utilization,--mem-fraction-static", "",
-              "--kv-cache-bytes sizes the pool"},
     ValueFlag{"--cudagraph-capture-sizes", "", "sizes follow from --max-num-seqs", false, true},
     ValueFlag{"--level", "", "there is nothing to compile"},
     ValueFlag{"--all2all-backend", "", "experts stay on one rank"},

@@ -49,8 +49,13 @@ void add_cache_flags(CLI::App& app, ModelFlags& flags) {
                  "index keys of sparse attention; auto: as --dtype")
       ->check(CLI::IsMember({"auto", "bf16", "float32", "fp8"}))
       ->capture_default_str();
-  app.add_option("--kv-cache-bytes,--kv-cache-memory-bytes", flags.engine.kv_cache_bytes,
-                 "cap of the KV pool")
+  app.add_option_function<int64_t>(
+      "--kv-cache-bytes,--kv-cache-memory-bytes",
+      [&flags](int64_t bytes) { flags.engine.kv_cache_bytes = bytes; },
+      "cap of the KV pool; unless given 2 GiB, on a GPU what the next one leaves");
+  app.add_option("--gpu-memory-utilization,--mem-fraction-static",
+                 flags.engine.gpu_memory_utilization,
+                 "share of a GPU's memory that weights, buffers and pages may fill")
       ->capture_default_str();
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <limits>
 #include <numeric>
 #include <optional>
 #include <utility>
@@ -33,22 +34,32 @@ std::unique_ptr<Executor> make_executor(const EngineConfig& config, std::optiona
   return make_cpu_executor(num_threads, config.cpu_path.value_or(detect_cpu_path()));
 }
 
-// What a GPU has left when the weights are there, less a reserve for what the driver takes itself
-// (captured graphs above all); none on the CPU, whose pool has its cap alone.
-std::optional<int64_t> free_bytes(std::optional<Device> gpu) {
+// What may still be taken of a GPU when the weights are there: what the settings leave, and never
+// the reserve for what the driver takes itself (captured graphs above all). None on the CPU, whose
+// pool has its cap alone.
+std::optional<int64_t> free_bytes(const EngineConfig& config, std::optional<Device> gpu) {
   if constexpr (kHasCuda) {
     if (gpu.has_value()) {
       constexpr int64_t kReserve = int64_t{512} << 20;
-      return std::max<int64_t>(0, cuda::device_info(*gpu).free_bytes - kReserve);
+      const cuda::DeviceInfo info = cuda::device_info(*gpu);
+      const int64_t kept = static_cast<int64_t>(static_cast<double>(info.total_bytes) *
+                                                (1.0 - config.gpu_memory_utilization));
+      return std::max<int64_t>(0, info.free_bytes - std::max(kept, kReserve));
     }
   }
   return std::nullopt;
 }
 
+int64_t kv_cache_cap(const EngineConfig& config, std::optional<Device> gpu) {
+  constexpr int64_t kCpuCap = int64_t{2} << 30;
+  constexpr int64_t kNoCap = std::numeric_limits<int64_t>::max() / 2;
+  return config.kv_cache_bytes.value_or(gpu.has_value() ? kNoCap : kCpuCap);
+}
+
 MemoryPlan plan(const EngineConfig& config,
                 const RunnerParts& parts,
                 const StepSizes& sizes,
-                std::optional<int64_t> memory_bytes) {
+                std::optional<Device> gpu) {
   const VerifierOptions options{.acceptance_length = config.acceptance_length,
                                 .draws = config.draft_draws};
   const Result<MemoryPlan> plan =
@@ -57,8 +68,8 @@ MemoryPlan plan(const EngineConfig& config,
                    .model_limit = parts.model->limits().max_positions,
                    .max_model_len = config.max_model_len,
                    .num_sequences = config.max_num_seqs,
-                   .kv_cache_bytes = config.kv_cache_bytes,
-                   .memory_bytes = memory_bytes});
+                   .kv_cache_bytes = kv_cache_cap(config, gpu),
+                   .memory_bytes = free_bytes(config, gpu)});
   if (!plan.ok()) {
     throw Error(ErrorCode::kInvalidArgument, plan.message());
   }
@@ -156,7 +167,7 @@ std::unique_ptr<Engine> build_engine(const EngineConfig& config,
                   .max_sequences = config.max_num_seqs,
                   .max_drafts = max_drafts,
                   .context_limit = 0};
-  const MemoryPlan memory = plan(config, parts, sizes, free_bytes(gpu));
+  const MemoryPlan memory = plan(config, parts, sizes, gpu);
   sizes.context_limit = memory.context_limit;
   const SchedulerConfig scheduler{
       .num_pages = memory.num_pages,

@@ -68,7 +68,10 @@ std::vector<std::string> validate(const EngineConfig& config) {
        fmt::format("spec-decode-acceptance-length: {} is not in 1..{}", config.acceptance_length,
                    drafts + 1));
   need(config.max_queue_len >= 1, "max-queue-len: must be at least 1");
-  need(config.kv_cache_bytes >= 1, "kv-cache-bytes: must be at least 1");
+  need(config.kv_cache_bytes.value_or(1) >= 1, "kv-cache-bytes: must be at least 1");
+  need(config.gpu_memory_utilization > 0.0 && config.gpu_memory_utilization <= 1.0,
+       fmt::format("gpu-memory-utilization: {} is not above 0 and at most 1",
+                   config.gpu_memory_utilization));
   need(config.num_threads >= 0 && config.num_threads <= 1024,
        fmt::format("threads: {} is not in 0..1024", config.num_threads));
   need(kHasCuda || config.device != DeviceChoice::kCuda,

@@ -74,9 +74,11 @@ struct EngineConfig {
   // Plan a step while the one before runs. On the CPU, where a step runs inside `launch`, this only
   // delays the results; none: on a GPU only.
   std::optional<bool> async_scheduling{};
-  int32_t max_queue_len = 1024;               // waiting sequences; one more is refused
-  int64_t kv_cache_bytes = int64_t{2} << 30;  // cap of the KV pool; a pool takes what the context
-                                              //   limit can use, and no more than this
+  int32_t max_queue_len = 1024;  // waiting sequences; one more is refused
+  // Cap of the KV pool, which takes what the context limit can use and no more. None: 2 GiB, on a
+  // GPU all that `gpu_memory_utilization` leaves.
+  std::optional<int64_t> kv_cache_bytes{};
+  double gpu_memory_utilization = 0.9;  // share of a GPU's memory that may be in use, by anybody
   SpecPolicyKind spec_policy = SpecPolicyKind::kFixed;
   CostTable cost_table;            // of this device and model; for kAuto
   double acceptance_length = 0.0;  // forced acceptance: tokens per forward, 1..K+1; the text is

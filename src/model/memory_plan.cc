@@ -38,7 +38,7 @@ Result<MemoryPlan> plan_memory(const MemoryRequest& request) {
   std::string_view setting = "kv-cache-bytes";
   if (request.memory_bytes && *request.memory_bytes - plan.fixed_bytes < budget) {
     budget = std::max<int64_t>(*request.memory_bytes - plan.fixed_bytes, 0);
-    setting = "memory left by weights and buffers";
+    setting = "memory left by weights and buffers under gpu-memory-utilization";
   }
   // The null page holds no position.
   const int64_t pages = pages_in(budget, plan.page_bytes);

@@ -45,8 +45,7 @@ TEST(CompatFlagsTest, WhatHasNoEffectIsSaid) {
                                              {"--mark-trace"},
                                              {"--attn-prefill-chunk-size", "16384"},
                                              {"--state-checkpoint-interval-tokens", "0"},
-                                             {"--cudagraph-capture-sizes", "1", "2", "4"},
-                                             {"--gpu-memory-utilization", "0.8"}}) {
+                                             {"--cudagraph-capture-sizes", "1", "2", "4"}}) {
     const CompatFlags flags = parse(arguments);
     EXPECT_THAT(compat_faults(flags), IsEmpty()) << arguments.front();
     EXPECT_THAT(compat_warnings(flags), ElementsAre(HasSubstr("no effect"))) << arguments.front();

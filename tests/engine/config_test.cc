@@ -51,5 +51,18 @@ TEST(EngineConfigTest, AutoHasTheNameOfTheActivations) {
   EXPECT_EQ(cache_dtype_name(CacheDtype::kFp8, ActivationType::kF32), "fp8");
 }
 
+TEST(EngineConfigTest, MemoryIsAShareOfTheGpuAndAPositiveCap) {
+  EngineConfig config = usable();
+  config.gpu_memory_utilization = 1.0;
+  config.kv_cache_bytes = 1;
+  EXPECT_THAT(validate(config), IsEmpty());
+
+  config.gpu_memory_utilization = 1.5;
+  config.kv_cache_bytes = 0;
+  EXPECT_THAT(validate(config),
+              ElementsAre("kv-cache-bytes: must be at least 1",
+                          "gpu-memory-utilization: 1.5 is not above 0 and at most 1"));
+}
+
 }  // namespace
 }  // namespace talon

@@ -111,9 +111,10 @@ TEST(MemoryPlanTest, RefusesWeightsThatLeaveNothing) {
   asked.weight_bytes = 100;
   asked.memory_bytes = 50;
 
-  EXPECT_EQ(plan_memory(asked).message(),
-            "memory left by weights and buffers: 0 bytes hold 0 tokens in pages of 32768 bytes, 2 "
-            "are needed");
+  EXPECT_EQ(
+      plan_memory(asked).message(),
+      "memory left by weights and buffers under gpu-memory-utilization: 0 bytes hold 0 tokens "
+      "in pages of 32768 bytes, 2 are needed");
 }
 
 }  // namespace
