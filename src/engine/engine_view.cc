@@ -44,6 +44,8 @@ std::string_view wait_reason_name(WaitReason reason) {
       return "prompt";
     case WaitReason::kPreemption:
       return "preemption";
+    case WaitReason::kTransfers:
+      return "transfers";
   }
   return "?";
 }

@@ -37,6 +37,7 @@ enum class WaitReason : uint8_t {
   kPages,       // the KV pool is short
   kPrompt,      // its prompt is being computed by another choice of the request
   kPreemption,  // a sequence was just preempted
+  kTransfers,   // as many await KV of another engine as may
 };
 
 std::string_view wait_reason_name(WaitReason reason);  // "none", "slots", ...

@@ -209,6 +209,10 @@ class Scheduler {
   bool has_pinned_pages() const {
     return !held_.empty() || !awaiting_.empty() || !ready_.empty() || !quarantine_.empty();
   }
+  // Each that awaits KV may get a slot at the next turn.
+  bool may_await_kv() const {
+    return std::ssize(awaiting_) + std::ssize(ready_) < config_.max_sequences;
+  }
   void check_sequence(const Sequence& sequence) const;
   void check_foreign(PageId page) const;  // that a peer may write
 

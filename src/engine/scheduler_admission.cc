@@ -19,8 +19,10 @@ void Scheduler::plan_admissions(StepPlan& plan, Budget& budget) {
     if (it == waiting_.begin()) {
       wait_reason_ = reason;
     }
-    if (reason != WaitReason::kPrompt) {
-      return;  // nobody overtakes the first that does not fit
+    // Nobody overtakes the first that does not fit. Who waits for other sequences or engines takes
+    // nothing that those behind it could use.
+    if (reason != WaitReason::kPrompt && reason != WaitReason::kTransfers) {
+      return;
     }
     ++it;
   }

@@ -64,8 +64,8 @@ std::optional<OfferedKv> Scheduler::offered_kv(SeqId id) const {
 // drafter the last page that matched is not taken: its last entry is of another token, and it comes
 // whole with the others. If nothing is missing the sequence expects no KV from here on.
 WaitReason Scheduler::await_kv(Sequence& sequence) {
-  if (std::ssize(awaiting_) + std::ssize(ready_) >= config_.max_sequences) {
-    return WaitReason::kSlots;  // each may get one at the next turn
+  if (!may_await_kv()) {
+    return WaitReason::kTransfers;
   }
   Start start = find_start(sequence);
   start.copied.reset();

@@ -278,8 +278,9 @@ bool Scheduler::may_plan_ahead() const {
   }
   const std::vector<FlightRow>& rows = in_flight_.front().rows;
   const bool has_slot = !free_slots_.empty();
-  const bool could_join = (!ready_.empty() && has_slot) ||
-                          (!waiting_.empty() && (has_slot || waiting_.begin()->second->expects_kv));
+  const bool could_await =
+      !waiting_.empty() && waiting_.begin()->second->expects_kv && may_await_kv();
+  const bool could_join = could_await || (has_slot && !(waiting_.empty() && ready_.empty()));
   if (rows.size() != running_.size() || could_join) {
     return false;
   }

@@ -64,7 +64,7 @@ TEST(EngineViewTest, RowsOfAPlanAreCountedByKind) {
 TEST(EngineViewTest, EveryReasonHasAName) {
   for (const WaitReason reason :
        {WaitReason::kNone, WaitReason::kSlots, WaitReason::kRows, WaitReason::kPages,
-        WaitReason::kPrompt, WaitReason::kPreemption}) {
+        WaitReason::kPrompt, WaitReason::kPreemption, WaitReason::kTransfers}) {
     EXPECT_NE(wait_reason_name(reason), "?");
   }
 }

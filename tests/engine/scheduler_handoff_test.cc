@@ -474,9 +474,11 @@ TEST(SchedulerHandoffTest, NoMoreAwaitKvThanThereAreSlots) {
   const Submission a = submit(scheduler, decode_of(20, 0));
   const Submission b = submit(scheduler, decode_of(20, 100));
   const Submission c = submit(scheduler, decode_of(20, 200));
+  const Submission local = submit(scheduler, prompt_of(20, 500, 1));
   run(scheduler);
   EXPECT_THAT(scheduler.awaiting_kv(), testing::ElementsAre(a.id, b.id));
-  EXPECT_EQ(scheduler.wait_reason(), WaitReason::kSlots);
+  EXPECT_EQ(scheduler.wait_reason(), WaitReason::kTransfers);
+  EXPECT_EQ(events_of(local).size(), 1U) << "slow peers do not hold it up";
 
   scheduler.kv_arrived(a.id);
   EXPECT_EQ(scheduler.num_ready(), 1);
@@ -508,6 +510,8 @@ TEST(SchedulerHandoffTest, WhoAwaitsOrCameBreaksLaunchAhead) {
   EXPECT_FALSE(scheduler.plan_ahead().has_value()) << "it needs no slot to be given pages";
   scheduler.commit(test::answer(plan));
   EXPECT_TRUE(may_plan_ahead()) << "it has them and awaits KV";
+  (void)submit(scheduler, decode_of(20, 200));
+  EXPECT_TRUE(may_plan_ahead()) << "no more than one may await KV beside one slot";
   scheduler.kv_arrived(prompt.id);
   EXPECT_TRUE(may_plan_ahead()) << "there is no slot for it";
 }
