@@ -1,7 +1,8 @@
 // Replays a trace (engine/step_trace.h) through the fake runner: the plans are checked as in a
 // simulation, with the tokens and drafts that the recorded run gave. What a trace does not tell is
 // adopted: the tokens of a shared prefix are those that its pages hold. The pool is not known, so
-// ownership is judged within each step, and beyond it by what the pages hold later.
+// ownership is judged within each step, and beyond it by what the pages hold later. A run that took
+// KV from another engine cannot be replayed: its trace does not tell what came.
 #pragma once
 
 #include <cstdint>
