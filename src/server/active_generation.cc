@@ -12,7 +12,7 @@ double seconds(Clock::duration duration) { return std::chrono::duration<double>(
 
 }  // namespace
 
-void ActiveGeneration::drain(Metrics& metrics, const OutputProcessor::Finish& finish) {
+void ActiveGeneration::drain(Metrics& metrics) {
   for (size_t i = 0; i < choices_.size(); ++i) {
     Choice& choice = choices_[i];
     if (choice.is_finished) {
@@ -20,17 +20,20 @@ void ActiveGeneration::drain(Metrics& metrics, const OutputProcessor::Finish& fi
     }
     const std::vector<OutputToken> tokens = choice.output->drain_tokens();
     const auto index = static_cast<int32_t>(i);
-    if (!tokens.empty()) {
-      count_tokens(std::ssize(tokens), metrics);
-    }
     request_.answer->push(index, {.tokens = tokens,
                                   .logprobs = choice.output->logprobs(),
                                   .prompt_logprobs = choice.output->prompt_logprobs()});
+    int64_t num_new = std::ssize(tokens);
+    if (const std::optional<int64_t> limit = request_.answer->stop_after(index)) {
+      choice.output->stop_after(*limit);
+      num_new = *limit - choice.num_tokens;
+    }
+    choice.num_tokens += num_new;
+    if (num_new > 0) {
+      count_tokens(num_new, metrics);
+    }
     if (choice.output->finished()) {
       end_choice(index, choice.output->finish_reason());
-    } else if (request_.answer->wants_stop(index)) {
-      finish(choice.id);
-      end_choice(index, FinishReason::kStop);
     }
   }
 }

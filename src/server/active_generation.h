@@ -60,8 +60,8 @@ class ActiveGeneration {
     return admitted_ == Clock::time_point{} && now - start_ >= limit;
   }
 
-  // Takes what the engine made. `finish` ends a choice in the engine.
-  void drain(Metrics& metrics, const OutputProcessor::Finish& finish);
+  // Takes what the engine made.
+  void drain(Metrics& metrics);
   // Sends what may go out. True once the whole answer is handed over.
   bool send(const GenerationOptions& options, Clock::time_point now);
   void fail(const ApiError& error);
@@ -78,6 +78,7 @@ class ActiveGeneration {
   struct Choice {
     SeqId id;
     std::unique_ptr<OutputProcessor> output;
+    int64_t num_tokens = 0;  // counted ones
     bool is_finished = false;
   };
 

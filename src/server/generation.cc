@@ -126,11 +126,8 @@ void Generations::admit(const std::shared_ptr<Exchange>& exchange,
   for (Submission& submission : submissions) {
     const SeqId id = submission.id;
     last_known_ = id;
-    const auto finish = [this](SeqId ended) {
-      (void)engine_.post([ended](Engine& engine) { engine.finish(ended); });
-    };
     generation->add_choice(
-        std::make_unique<OutputProcessor>(tokenizer_, finish, std::move(submission), output), id);
+        std::make_unique<OutputProcessor>(tokenizer_, finish_, std::move(submission), output), id);
   }
   if (exchange->is_over()) {  // the client left, or the request was ended meanwhile
     cancel(generation->unfinished());
@@ -198,7 +195,7 @@ void Generations::pump() {
     if (generation->exchange().is_over()) {
       continue;
     }
-    generation->drain(metrics_, finish_);
+    generation->drain(metrics_);
     if (generation->send(options_, now)) {
       metrics_.observe_request(generation->record());
       end(*generation);

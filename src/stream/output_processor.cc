@@ -85,6 +85,25 @@ bool OutputProcessor::take_token(TokenId token,
   return scanner_.match().has_value();
 }
 
+void OutputProcessor::stop_after(int64_t num_tokens) {
+  TALON_CHECK(0 <= num_tokens && num_tokens <= std::ssize(tokens_), "stop after {} tokens of {}",
+              num_tokens, tokens_.size());
+  const auto count = static_cast<size_t>(num_tokens);
+  tokens_.resize(count);
+  logprobs_.resize(std::min(count, logprobs_.size()));
+  int64_t left = num_tokens;
+  for (KeptRound& kept : rounds_) {
+    kept.num_kept = std::min(kept.num_kept, left);
+    left -= kept.num_kept;
+  }
+  std::erase_if(rounds_, [](const KeptRound& kept) { return kept.num_kept == 0; });
+  origins_.clear();
+  if (!finished()) {
+    finish_request_(submission_.id);
+  }
+  finish_ = FinishReason::kStop;
+}
+
 void OutputProcessor::end(FinishReason reason, std::vector<OutputToken>& out) {
   const std::string rest = detokenizer_.finish();
   if (!rest.empty()) {

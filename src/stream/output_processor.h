@@ -66,6 +66,10 @@ class OutputProcessor {
   // The same token by token, for parsers that go by ids.
   std::vector<OutputToken> drain_tokens();
 
+  // For a reader that has enough: ends the request behind the first `num_tokens` of tokens(),
+  // reason kStop, as if a stop string had ended there. The engine may have made more, or be done.
+  void stop_after(int64_t num_tokens);
+
   bool finished() const { return finish_.has_value(); }
   FinishReason finish_reason() const { return *finish_; }         // once finished
   const std::vector<TokenId>& tokens() const { return tokens_; }  // kept ones

@@ -31,7 +31,9 @@ class CountingAnswer : public Answer {
     total_ += std::ssize(output.tokens);
   }
   void finish(int32_t, const ChoiceEnd&) override { is_done_ = true; }
-  bool wants_stop(int32_t) const override { return total_ >= stop_after_; }
+  std::optional<int64_t> stop_after(int32_t) const override {
+    return total_ >= stop_after_ ? std::optional(stop_after_) : std::nullopt;
+  }
   bool is_done() const override { return is_done_; }
   bool holds_text() const override { return held_ > 0; }
   UsageCounts usage() const override { return {}; }

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <future>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -115,20 +116,57 @@ TEST_P(ScriptedChatTest, ReasoningCanBeLeftInTheTextOrOut) {
   EXPECT_EQ(without.completion_tokens, together.completion_tokens);
 }
 
+// The tokens of an answer up to the one that ends the text `end`.
+int64_t tokens_up_to(const text::Tokenizer& tokenizer,
+                     const std::string& answer,
+                     const std::string& end) {
+  const std::vector<TokenId> tokens = tokenizer.encode(answer);
+  size_t count = 1;
+  while (tokenizer.decode(std::span(tokens).first(count), false).find(end) == std::string::npos) {
+    ++count;
+  }
+  return static_cast<int64_t>(count);
+}
+
+// How far the engine is when the server reads the end of the call is a matter of luck: it may have
+// made more tokens, or have come to the limit. Nothing of that is in the answer.
 TEST_P(ScriptedChatTest, WithoutParallelCallsTheFirstEndsTheAnswer) {
   const std::string answer = block(kOslo + kLima);
-
   const Spoken all = say(answer, {{"tools", weather_tools()}});
-  const Json fields = {{"tools", weather_tools()}, {"parallel_tool_calls", false}};
-  const Spoken whole = server_.whole("go", fields);
-  const Spoken streamed = server_.streamed("go", fields);
+  const int64_t kept = tokens_up_to(server_.tokenizer(), answer, "</invoke>");
 
-  // How many tokens the engine made beyond the call depends on when the server stopped it.
-  EXPECT_THAT(whole.calls, ElementsAre(kOsloCall));
-  EXPECT_THAT(streamed.calls, ElementsAre(kOsloCall));
-  EXPECT_EQ(whole.finish_reason, "tool_calls");
-  EXPECT_EQ(streamed.finish_reason, "tool_calls");
-  EXPECT_LT(whole.completion_tokens, all.completion_tokens);
+  for (int64_t limit = kept; limit < all.completion_tokens; ++limit) {
+    const Spoken spoken =
+        say(answer,
+            {{"tools", weather_tools()}, {"parallel_tool_calls", false}, {"max_tokens", limit}});
+
+    EXPECT_THAT(spoken.calls, ElementsAre(kOsloCall)) << limit;
+    EXPECT_EQ(spoken.content, "");
+    EXPECT_EQ(spoken.finish_reason, "tool_calls") << limit;
+    EXPECT_EQ(spoken.completion_tokens, kept) << limit;
+  }
+}
+
+TEST_P(ScriptedChatTest, CountersOfDraftsEndWithTheCallToo) {
+  const std::string answer = block(kOslo + kLima);
+  server_.script().add("go", answer);
+  Json body = {{"messages", {{{"role", "user"}, {"content", "go"}}}},
+               {"temperature", 0},
+               {"tools", weather_tools()},
+               {"parallel_tool_calls", false},
+               {"return_spec_info", true}};
+
+  const Json whole = parse_json(server_.post("/v1/chat/completions", body).body).value();
+  body["stream"] = true;
+  const std::vector<Json> frames =
+      test::read_frames(server_.post("/v1/chat/completions", body).body);
+
+  const Json spec = whole.at("choices")[0].at("talon").at("spec");
+  ASSERT_FALSE(frames.empty());
+  EXPECT_EQ(frames.back().at("choices")[0].at("talon").at("spec"), spec);
+  // The first token is the prefill's, which is no round of drafts.
+  EXPECT_EQ(spec.at("kept").at("tokens"),
+            tokens_up_to(server_.tokenizer(), answer, "</invoke>") - 1);
 }
 
 TEST_P(ScriptedChatTest, ArgumentsHaveTheTypesOfTheirSchema) {

@@ -162,5 +162,45 @@ TEST_F(OutputProcessorTest, TokensCarryTheTextThatTheyReleased) {
   EXPECT_EQ(tokens, expected.tokens) << "but the tokens that completed it are kept";
 }
 
+// As a reader does that finds the end in the text.
+TEST_F(OutputProcessorTest, AReaderThatHasEnoughCutsTokensLogprobsAndCounters) {
+  Request asked = request();
+  asked.num_logprobs = 0;
+  auto submissions = std::get<std::vector<Submission>>(model->engine->submit(std::move(asked)));
+  OutputProcessor output(*model->tokenizer, *model->engine, submissions.front(), {});
+  while (output.tokens().size() < 9) {
+    (void)model->engine->step();
+    (void)output.drain_tokens();
+  }
+
+  output.stop_after(5);
+
+  EXPECT_EQ(output.tokens().size(), 5U);
+  EXPECT_EQ(output.logprobs().size(), 5U);
+  EXPECT_EQ(output.stats().kept.tokens, 4) << "the first is the prefill's";
+  ASSERT_TRUE(output.finished());
+  EXPECT_EQ(output.finish_reason(), FinishReason::kStop);
+  int num_steps = 0;
+  while (model->engine->step() && num_steps < 9) {
+    ++num_steps;
+  }
+  EXPECT_LT(num_steps, 9) << "the engine goes on";
+}
+
+TEST_F(OutputProcessorTest, AReaderThatHasEnoughWinsOverALaterEnd) {
+  auto submissions = std::get<std::vector<Submission>>(model->engine->submit(request()));
+  OutputProcessor output(*model->tokenizer, *model->engine, submissions.front(), {});
+  while (model->engine->step()) {
+  }
+  (void)output.drain_tokens();
+  ASSERT_EQ(output.finish_reason(), FinishReason::kLength);
+
+  output.stop_after(39);
+
+  EXPECT_EQ(output.finish_reason(), FinishReason::kStop);
+  EXPECT_EQ(output.tokens().size(), 39U);
+  EXPECT_EQ(output.stats().kept.tokens, 38);
+}
+
 }  // namespace
 }  // namespace talon

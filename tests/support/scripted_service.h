@@ -25,6 +25,7 @@ struct SpokenCall {
   std::string arguments{};
 
   friend bool operator==(const SpokenCall&, const SpokenCall&) = default;
+  // NOLINTNEXTLINE(readability-identifier-naming): GoogleTest's name
   friend void PrintTo(const SpokenCall& call, std::ostream* out) {
     *out << call.name << call.arguments;
   }
@@ -39,6 +40,7 @@ struct Spoken {
   int64_t completion_tokens = 0;
 
   friend bool operator==(const Spoken&, const Spoken&) = default;
+  // NOLINTNEXTLINE(readability-identifier-naming): GoogleTest's name
   friend void PrintTo(const Spoken& spoken, std::ostream* out) {
     *out << "reasoning: " << spoken.reasoning << "\ncontent: " << spoken.content << "\ncalls: ";
     for (const SpokenCall& call : spoken.calls) {

@@ -59,9 +59,9 @@ class Answer {
   virtual void push(int32_t index, const ChoiceOutput& output) = 0;
   // After the last push of that choice, once.
   virtual void finish(int32_t index, const ChoiceEnd& end) = 0;
-  // The choice has all that the request wants: to be finished in the engine, reason kStop. What is
-  // pushed after that is dropped.
-  virtual bool wants_stop(int32_t /*index*/) const { return false; }
+  // Once the choice has all that the request wants: how many of its tokens that took. It ends
+  // there, reason kStop, whatever came behind them; what is pushed after that is dropped.
+  virtual std::optional<int64_t> stop_after(int32_t /*index*/) const { return std::nullopt; }
 
   virtual bool is_done() const = 0;       // every choice is finished
   virtual bool holds_text() const = 0;    // take_frames(true) would give something

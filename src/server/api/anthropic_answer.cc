@@ -146,7 +146,9 @@ void AnthropicAnswer::finish(int32_t /*index*/, const ChoiceEnd& end) {
   state_->choice.finish(end);
 }
 
-bool AnthropicAnswer::wants_stop(int32_t /*index*/) const { return state_->choice.wants_stop(); }
+std::optional<int64_t> AnthropicAnswer::stop_after(int32_t /*index*/) const {
+  return state_->choice.stop_after();
+}
 
 bool AnthropicAnswer::is_done() const { return state_->choice.is_finished(); }
 

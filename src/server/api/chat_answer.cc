@@ -180,8 +180,8 @@ void ChatAnswer::finish(int32_t index, const ChoiceEnd& end) {
   state_->choices[static_cast<size_t>(index)].finish(end);
 }
 
-bool ChatAnswer::wants_stop(int32_t index) const {
-  return state_->choices[static_cast<size_t>(index)].wants_stop();
+std::optional<int64_t> ChatAnswer::stop_after(int32_t index) const {
+  return state_->choices[static_cast<size_t>(index)].stop_after();
 }
 
 bool ChatAnswer::is_done() const {

@@ -127,7 +127,7 @@ void ChatChoice::add(DeltaKind kind, int32_t call_index, std::string_view text) 
 
 void ChatChoice::finish(const ChoiceEnd& end) {
   TALON_CHECK(!end_.has_value(), "{} ended twice", id_prefix_);
-  if (reasoning_.has_value()) {
+  if (reasoning_.has_value() && !is_cut_) {
     take_answer(TokenId{-1}, reasoning_->finish().content);
   }
   if (tools_.has_value() && !is_cut_) {

@@ -41,8 +41,10 @@ class ChatChoice {
 
   void push(const ChoiceOutput& output);
   void finish(const ChoiceEnd& end);
-  // After the first call, if the request wants no second one.
-  bool wants_stop() const { return is_cut_; }
+  // Tokens up to the end of the first call, once it is there and the request wants no second one.
+  std::optional<int64_t> stop_after() const {
+    return is_cut_ ? std::optional(static_cast<int64_t>(log_.num_tokens())) : std::nullopt;
+  }
 
   bool is_finished() const { return end_.has_value(); }
   const ChoiceEnd& end() const { return *end_; }  // once finished

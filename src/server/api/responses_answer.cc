@@ -203,7 +203,9 @@ void ResponsesAnswer::finish(int32_t /*index*/, const ChoiceEnd& end) {
   }
 }
 
-bool ResponsesAnswer::wants_stop(int32_t /*index*/) const { return state_->choice.wants_stop(); }
+std::optional<int64_t> ResponsesAnswer::stop_after(int32_t /*index*/) const {
+  return state_->choice.stop_after();
+}
 
 bool ResponsesAnswer::is_done() const { return state_->choice.is_finished(); }
 

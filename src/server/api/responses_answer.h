@@ -22,7 +22,7 @@ class ResponsesAnswer : public Answer {
 
   void push(int32_t index, const ChoiceOutput& output) override;
   void finish(int32_t index, const ChoiceEnd& end) override;
-  bool wants_stop(int32_t index) const override;
+  std::optional<int64_t> stop_after(int32_t index) const override;
   bool is_done() const override;
   bool holds_text() const override;
   UsageCounts usage() const override;

@@ -49,12 +49,14 @@ std::variant<std::string, ApiError> answer_tokenize(std::string_view body,
   if (!json.has_value()) {
     return *std::move(fault);
   }
-  Fields fields(*json, "", fault);
+  Fields fields(*json, "", fault, context.strict_fields);
   std::string model;
   bool with_strings = false;
   read_model(fields, context, model);
   fields.read("return_token_strs", with_strings);
+  fields.ignore({"add_special_tokens"});  // there are none that the tokenizer would add
   const std::vector<TokenId> tokens = read_prompt(fields, context, arrival);
+  fields.close();
   if (fault.has_value()) {
     return *std::move(fault);
   }
@@ -77,7 +79,7 @@ std::variant<std::string, ApiError> answer_detokenize(std::string_view body,
   if (!json.has_value()) {
     return *std::move(fault);
   }
-  Fields fields(*json, "", fault);
+  Fields fields(*json, "", fault, context.strict_fields);
   std::string model;
   std::vector<TokenId> tokens;
   read_model(fields, context, model);
@@ -85,6 +87,7 @@ std::variant<std::string, ApiError> answer_detokenize(std::string_view body,
   if (fields.find("tokens") == nullptr) {
     fields.fail("missing_field", "tokens", "tokens are needed");
   }
+  fields.close();
   if (fault.has_value()) {
     return *std::move(fault);
   }

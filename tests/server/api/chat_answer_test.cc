@@ -184,8 +184,8 @@ TEST(ChatAnswerTest, WithoutParallelCallsTheFirstEndsTheAnswer) {
   const std::vector<OutputToken> tokens = output_tokens(kAnswer);
   answer.push(0, {.tokens = tokens});
 
-  EXPECT_TRUE(answer.wants_stop(0));
   EXPECT_LT(answer.usage().completion_tokens, std::ssize(tokens)) << "what follows is not counted";
+  EXPECT_EQ(answer.stop_after(0), answer.usage().completion_tokens);
   answer.finish(0, {.reason = FinishReason::kStop});
   const Json choice = parse_json(answer.body({})).value().at("choices")[0];
   ASSERT_EQ(choice.at("message").at("tool_calls").size(), 1U);

@@ -61,6 +61,26 @@ TEST(TokenizeTest, RefusesWithTheField) {
   }
 }
 
+TEST(TokenizeTest, StrictFieldsRefusesWhatNobodyKnows) {
+  ApiContext strict = test::api_context();
+  strict.strict_fields = true;
+  const std::string chat = R"({"messages": [{"role": "user", "content": "hi", "mood": 1}]})";
+  const auto param = [](const std::variant<std::string, ApiError>& answer) {
+    const auto* error = std::get_if<ApiError>(&answer);
+    return error == nullptr ? "" : error->code + " " + error->param;
+  };
+
+  EXPECT_EQ(param(answer_tokenize(R"({"prompt": "a", "promt": 1})", strict, {})),
+            "unsupported_parameter promt");
+  EXPECT_EQ(param(answer_tokenize(chat, strict, {})), "unsupported_parameter messages[0].mood");
+  EXPECT_EQ(param(answer_detokenize(R"({"tokens": [1], "token": 1})", strict)),
+            "unsupported_parameter token");
+  EXPECT_EQ(param(answer_tokenize(R"({"prompt": "a", "x": null, "add_special_tokens": true})",
+                                  strict, {})),
+            "");
+  EXPECT_EQ(param(answer_tokenize(chat, test::api_context(), {})), "");
+}
+
 TEST(TokenizeTest, DetokenizeRefusesIdsOutsideTheVocabulary) {
   const BadCase cases[] = {
       {"{}", "missing_field", "tokens"},
