@@ -16,6 +16,7 @@
 #include "arguments.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "build_info.h"
 #include "commands.h"
 #include "core/backend.h"
 #include "core/cuda/device.h"
@@ -63,6 +64,7 @@ int run(int argc, char** argv) {
   set_synchronous_launches_from_environment();
   CLI::App app("Talon: MiniMax-M3 with EAGLE-3 speculative decoding", "talon");
   app.require_subcommand(1);
+  app.set_version_flag("--version", talon::version_text());
   talon::register_generate(app);
   talon::register_chat(app);
   talon::register_eval(app);

@@ -1,6 +1,7 @@
 // `talon serve`: the OpenAI API on a port, on one model.
 #include <fmt/format.h>
 
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -14,6 +15,8 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/log_thread.h"
+#include "build_info.h"
 #include "commands.h"
 #include "core/backend.h"
 #include "core/cuda/profiler.h"
@@ -129,6 +132,7 @@ std::string server_info(const server::ApiContext& context,
                         const EngineConfig& config,
                         const LocalModel& model) {
   return Json{{"version", TALON_VERSION},
+              {"commit", source_commit()},
               {"model", context.model_names.front()},
               {"max_model_len", context.context_limit},
               {"tp_size", 1},
@@ -143,6 +147,8 @@ std::string server_info(const server::ApiContext& context,
 void serve(const ServeFlags& flags) {
   set_log_level(parse_log_level(flags.log_level).value());
   const ServeSettings settings = settle(flags);
+  // From here on nobody waits for who reads stderr, the HTTP thread least of all.
+  const LogThread log_thread;
   for (const std::string& warning : settings.warnings) {
     log(LogLevel::kWarn, "serve", "text=\"{}\"", warning);
   }
@@ -154,9 +160,14 @@ void serve(const ServeFlags& flags) {
   const server::ApiContext context =
       api_context(settings, model, chat_template ? &*chat_template : nullptr);
   server::ServiceOptions options = settings.service;
-  // The engine's thread hangs: nothing can be ended in order.
-  options.on_stall = [] { std::_Exit(kWatchdogExit); };
+  // The engine's thread hangs: nothing can be ended in order. What was logged goes out first.
+  options.on_stall = [&log_thread] {
+    log_thread.flush(std::chrono::milliseconds(1000));
+    std::_Exit(kWatchdogExit);
+  };
+  options.num_dropped_lines = [&log_thread] { return log_thread.num_dropped(); };
   options.version = TALON_VERSION;
+  options.commit = source_commit();
   if constexpr (kHasCuda) {
     if (choose_gpu(settings.engine.device).has_value()) {
       options.device = "cuda";

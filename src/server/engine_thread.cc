@@ -4,6 +4,8 @@
 #include <optional>
 #include <utility>
 
+#include "base/log.h"
+
 namespace talon::server {
 namespace {
 
@@ -47,7 +49,7 @@ std::vector<Admission> EngineThread::take_admissions() {
   return std::exchange(admissions_, {});
 }
 
-void EngineThread::publish() {
+void EngineThread::publish(const TurnFacts& turn) {
   const Scheduler& scheduler = engine_.scheduler();
   const PagePool& pool = scheduler.pool();
   next_.num_running = scheduler.num_running();
@@ -59,6 +61,7 @@ void EngineThread::publish() {
   next_.num_evictions = pool.num_evictions();
   next_.wait_reason = scheduler.wait_reason();
   next_.scheduler = scheduler.stats();
+  check_invariants(turn);
   {
     const std::lock_guard lock(snapshot_mutex_);
     snapshot_ = next_;
@@ -70,6 +73,21 @@ void EngineThread::publish() {
     publish_details();
   }
   notify_();
+}
+
+// Counts each spell once, not each of its turns.
+void EngineThread::check_invariants(const TurnFacts& turn) {
+  const auto is_broken = broken_invariants(next_, turn);
+  for (size_t i = 0; i < is_broken.size(); ++i) {
+    if (is_broken[i] && !is_broken_[i]) {
+      ++next_.invariant_failures[i];
+      log(LogLevel::kError, "server",
+          "invariant={} pages={} free={} cached={} running={} waiting={} waits_for={}",
+          kInvariantNames[i], next_.num_pages, next_.num_free_pages, next_.num_cached_pages,
+          next_.num_running, next_.num_waiting, wait_reason_name(next_.wait_reason));
+    }
+  }
+  is_broken_ = is_broken;
 }
 
 // Only this thread changes `details_`, so it may read it without the mutex.
@@ -89,12 +107,13 @@ std::shared_ptr<const EngineDetails> EngineThread::details() const {
   return details_;
 }
 
-void EngineThread::step() {
+// Whether a step was committed.
+bool EngineThread::step() {
   const Clock::time_point start = Clock::now();
   (void)engine_.step();
   const StepView& step = engine_.last_step();
   if (step.round == next_.last_step.round) {
-    return;
+    return false;
   }
   next_.last_step = step;
   next_.last_step_time = Clock::now();
@@ -104,6 +123,7 @@ void EngineThread::step() {
                                                               : 0;
   next_.step_seconds[kind].observe(took.count());
   next_.step_rows.observe(static_cast<double>(step.num_rows));
+  return true;
 }
 
 void EngineThread::mark(bool is_busy) {
@@ -112,8 +132,10 @@ void EngineThread::mark(bool is_busy) {
 }
 
 bool EngineThread::run_tasks() {
+  std::optional<Task> task = std::exchange(awaited_, std::nullopt);
   bool any = false;
-  while (std::optional<Task> task = tasks_.try_pop()) {
+  for (task = task.has_value() ? std::move(task) : tasks_.try_pop(); task.has_value();
+       task = tasks_.try_pop()) {
     (*task)(engine_);
     any = true;
   }
@@ -145,30 +167,37 @@ void EngineThread::run(const std::stop_token& stop) {
   engine_.observe_admissions(nullptr);  // the engine may outlive this object
 }
 
+// Nothing can be done before one comes.
+void EngineThread::wait_for_task() {
+  if (has_old_details_) {
+    publish_details();
+  }
+  awaited_ = tasks_.pop_until(Clock::now() + kIdleWait);
+}
+
 void EngineThread::loop(const std::stop_token& stop) {
   engine_.observe_admissions(
       [this](SeqId id) { admissions_of_step_.push_back({.id = id, .time = Clock::now()}); });
-  publish();
+  publish({});
   while (!stop.stop_requested()) {
-    mark(true);
-    const bool had_tasks = run_tasks();
-    const bool has_work = engine_.scheduler().has_work();
-    if (has_work) {
-      step();
-    }
-    if (had_tasks || has_work) {
-      publish();
-      continue;
-    }
-    mark(false);
-    if (has_old_details_) {
-      publish_details();
-    }
-    if (std::optional<Task> task = tasks_.pop_until(Clock::now() + kIdleWait)) {
+    if (!is_stuck()) {  // else the watchdog shall see it
       mark(true);
-      (*task)(engine_);
-      publish();
     }
+    const bool had_tasks = run_tasks();
+    TurnFacts turn{.could_step = engine_.scheduler().has_work()};
+    if (turn.could_step) {
+      turn.has_stepped = step();
+    }
+    turn.has_work = engine_.scheduler().has_work();
+    if (had_tasks || turn.could_step) {
+      publish(turn);
+      if (!is_stuck()) {
+        continue;
+      }
+    } else {
+      mark(false);
+    }
+    wait_for_task();
   }
 }
 

@@ -16,6 +16,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -24,6 +25,7 @@
 #include "base/bounded_queue.h"
 #include "engine/engine.h"
 #include "server/histogram.h"
+#include "server/invariants.h"
 
 namespace talon::server {
 
@@ -45,6 +47,7 @@ struct EngineSnapshot {
   std::chrono::steady_clock::time_point last_step_time{};
   std::array<Histogram, kStepKinds.size()> step_seconds{};  // by kind
   Histogram step_rows{Histogram::kCounts};
+  std::array<int64_t, kInvariantNames.size()> invariant_failures{};  // by Invariant
 };
 
 // What takes longer to tell: a little older than the snapshot while the engine works.
@@ -86,8 +89,8 @@ class EngineThread {
   // thread.
   std::vector<Admission> take_admissions();
 
-  // How long there has been work without a step or task ending; zero without work. From any
-  // thread.
+  // How long there has been work without a step or task ending, or without a step being made
+  // though nothing runs and something waits; zero without work. From any thread.
   std::chrono::steady_clock::duration stalled_for() const;
 
  private:
@@ -95,10 +98,13 @@ class EngineThread {
   void loop(const std::stop_token& stop);
   void fail(const std::string& why);
   bool run_tasks();
-  void publish();
+  void wait_for_task();
+  void publish(const TurnFacts& turn);
+  void check_invariants(const TurnFacts& turn);
   void publish_details();
-  void step();
+  bool step();
   void mark(bool is_busy);
+  bool is_stuck() const { return is_broken_[static_cast<size_t>(Invariant::kStuckQueue)]; }
 
   Engine& engine_;
   BoundedQueue<Task> tasks_;
@@ -110,9 +116,11 @@ class EngineThread {
   std::vector<Admission> admissions_;  // not yet taken
   // The thread's own:
   std::vector<Admission> admissions_of_step_;
-  EngineSnapshot next_;  // what of it is not read from the engine
+  EngineSnapshot next_;                                   // what of it is not read from the engine
+  std::array<bool, kInvariantNames.size()> is_broken_{};  // in the last turn, by Invariant
   bool has_old_details_ = true;
-  std::string failure_;  // with the snapshot's mutex
+  std::optional<Task> awaited_;  // came while there was nothing to do, not yet run
+  std::string failure_;          // with the snapshot's mutex
   std::atomic<bool> has_failed_{false};
   std::atomic<int64_t> busy_since_ns_{0};  // of the steady clock; 0: idle
   std::jthread thread_;                    // last: it uses the others

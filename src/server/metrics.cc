@@ -75,7 +75,14 @@ void write_engine(Writer& to, const Metrics::View& view) {
   to.gauge("last_step_age_seconds", view.last_step_age_s);
   to.counter("watchdog_trips", view.has_stalled ? 1 : 0);
   to.type("build_info", "gauge");
-  to.value("build_info", 1, fmt::format("version=\"{}\",device=\"{}\"", view.version, view.device));
+  to.value("build_info", 1,
+           fmt::format("version=\"{}\",commit=\"{}\",device=\"{}\"", view.version, view.commit,
+                       view.device));
+  to.type("invariant_failures_total", "counter");
+  for (size_t i = 0; i < kInvariantNames.size(); ++i) {
+    to.value("invariant_failures_total", engine.invariant_failures[i],
+             fmt::format("name=\"{}\"", kInvariantNames[i]));
+  }
   to.gauge("kv_pages_total", engine.num_pages);
   to.gauge("kv_pages_free", engine.num_free_pages);
   to.gauge("kv_pages_cached", engine.num_cached_pages);
@@ -196,12 +203,16 @@ std::string Metrics::text(const View& view) const {
   if (view.log_lines_dropped.has_value()) {
     own.counter("request_log_lines_dropped", *view.log_lines_dropped);
   }
+  if (view.own_lines_dropped.has_value()) {
+    own.counter("log_lines_dropped", *view.own_lines_dropped);
+  }
   write_spec(own, spec_, view);
   own.histogram("time_to_first_token_seconds", first_token_);
   own.histogram("inter_token_latency_seconds", between_tokens_);
   own.histogram("e2e_request_latency_seconds", latency_);
   own.histogram("time_per_output_token_seconds", per_token_);
   write_phases(own);
+  own.histogram("frame_chars", frame_chars_);
   own.histogram("event_loop_delay_seconds", loop_delay_);
   if (view.vllm_names) {
     write_vllm(view, out);

@@ -2,6 +2,7 @@
 // engine come with a snapshot that its thread made.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -25,6 +26,8 @@ class Metrics {
   void observe_between_tokens(double seconds) { between_tokens_.observe(seconds); }
   // How much later than asked for the io thread came to a task.
   void observe_loop_delay(double seconds) { loop_delay_.observe(seconds); }
+  // A piece of text, reasoning or arguments that goes out in a frame of its own.
+  void observe_frame(size_t num_chars) { frame_chars_.observe(static_cast<double>(num_chars)); }
   // A request that ended by itself.
   void observe_request(const RequestRecord& record);
   // Any request that generates, when its answer is over: refused, failed, left or whole.
@@ -45,10 +48,12 @@ class Metrics {
     int64_t num_streams = 0;        // begun and not ended
     double last_step_age_s = 0.0;   // 0: there was none
     std::string version{};
+    std::string commit{};
     std::string device{};
     std::optional<int64_t> traces_exported{};  // if there is a collector
     int64_t traces_dropped = 0;
     std::optional<int64_t> log_lines_dropped{};  // of the request log, if there is one
+    std::optional<int64_t> own_lines_dropped{};  // of the log on stderr, if that is known
     bool vllm_names = false;
   };
   std::string text(const View& view) const;
@@ -74,6 +79,7 @@ class Metrics {
   Histogram loop_delay_;
   Histogram prompt_sizes_{Histogram::kCounts};
   Histogram answer_sizes_{Histogram::kCounts};
+  Histogram frame_chars_{Histogram::kCounts};
   std::map<std::string, int64_t> rejected_;          // by code
   std::map<std::string_view, int64_t> disconnects_;  // by phase
   SpecStats spec_;

@@ -45,7 +45,10 @@ struct ServiceOptions {
   // between two steps; none: this device has no profiler, which the routes then say.
   bool enable_profiling = false;
   std::function<void(bool starts)> profile{};
+  // Lines of the log on stderr that were dropped, for metrics; null: that is not known.
+  std::function<int64_t()> num_dropped_lines{};
   std::string version{};
+  std::string commit = "unknown";  // of the source
   std::string device = "cpu";      // for metrics
   std::string server_info = "{}";  // JSON of /server_info: resolved settings without secrets
 };

@@ -178,6 +178,8 @@ std::string Service::State::graphs_json() const {
     num_hits += graph.num_replays;
   }
   const Json out = {{"as_of_s", seconds_since(details->time)},
+                    // The driver does not tell what a captured graph takes.
+                    {"memory_bytes", graphs.empty() ? Json(0) : Json(nullptr)},
                     {"captured", std::move(graphs)},
                     {"hits", num_hits},
                     {"misses", details->num_eager_launches}};

@@ -70,9 +70,11 @@ std::shared_ptr<RequestRecord> Service::State::keep_record(const ExchangePtr& ex
   return record;
 }
 
-AnswerHead Service::State::answer_head() const {
+AnswerHead Service::State::answer_head() {
+  CoalesceLimits coalesce = options.coalesce;
+  coalesce.on_delta = [this](size_t num_chars) { metrics.observe_frame(num_chars); };
   return {.created = std::time(nullptr),
-          .coalesce = options.coalesce,
+          .coalesce = std::move(coalesce),
           .always_usage = options.always_usage,
           .num_speculative_tokens = model.engine->max_drafts()};
 }

@@ -156,7 +156,8 @@ void Service::State::add_status_routes() {
       "/metrics", [this] { return metrics_text(); }, "text/plain; version=0.0.4; charset=utf-8",
       options.metrics_are_public);
   get("/server_info", [this] { return options.server_info; });
-  get("/version", [this] { return Json{{"version", options.version}}.dump(); });
+  get("/version",
+      [this] { return Json{{"version", options.version}, {"commit", options.commit}}.dump(); });
   get("/v1/models", [this] { return models_body(context, start_time); });
   const std::string prefix = "/v1/models/";
   router.add({.method = "GET",
@@ -259,8 +260,11 @@ std::string Service::State::metrics_text() const {
       .has_stalled = has_stalled,
       .synthetic_acceptance = model.synthetic_acceptance,
       .version = options.version,
+      .commit = options.commit,
       .device = options.device,
       .log_lines_dropped = request_log ? std::optional(request_log->num_dropped()) : std::nullopt,
+      .own_lines_dropped =
+          options.num_dropped_lines ? std::optional(options.num_dropped_lines()) : std::nullopt,
       .vllm_names = options.vllm_metrics};
   if (exporter != nullptr) {
     view.traces_exported = exporter->num_exported();

@@ -77,7 +77,7 @@ struct Service::State {
                         const ErrorShape& errors,
                         std::function<std::variant<std::string, ApiError>(std::string)> make);
   std::variant<GenerationRequest, ApiError> to_generation(Prepared&& prepared);
-  AnswerHead answer_head() const;
+  AnswerHead answer_head();
   void begin(const ExchangePtr& exchange, GenerationRequest&& request);
   std::string stall_reason() const;
   std::string metrics_text() const;

@@ -32,6 +32,13 @@ def generate(*arguments: object) -> dict:
     return json.loads(done.stdout)
 
 
+class VersionTest(unittest.TestCase):
+    def test_version_names_the_commit(self) -> None:
+        done = run("--version")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stdout, r"^talon \d+\.\d+\.\d+, commit \S+, (cpu|cuda)\n$")
+
+
 class ChatTest(unittest.TestCase):
     def test_a_conversation_through_a_pipe(self) -> None:
         lines = "Hello, how are you?\n/undo\n/undo\n/system Be brief.\nHello\n/what\n/quit\nnever\n"

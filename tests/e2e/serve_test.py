@@ -196,6 +196,47 @@ class ServeLifeTest(unittest.TestCase):
         server.process.wait(timeout=60)  # a third signal could meet a process without a handler
         self.assertEqual(server.stop(), 0)
 
+    def test_who_does_not_read_stderr_stops_nobody(self) -> None:
+        reader, writer = os.pipe()  # holds 64 KiB, some 500 lines of the access log
+        process = subprocess.Popen([PROGRAM, "serve", "--host", "127.0.0.1", "--port", "0"],
+                                   stdout=subprocess.PIPE, stderr=writer, text=True)
+        os.close(writer)
+        try:
+            port = int(process.stdout.readline().rsplit(":", 1)[1])
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+            for _ in range(1500):
+                connection.request("GET", "/health/live")
+                answer = connection.getresponse()
+                self.assertEqual((answer.status, answer.read()), (200, b'{"status":"ok"}'))
+            connection.request("POST", "/v1/completions",
+                               json.dumps({"prompt": QUESTION, "max_tokens": 4}))
+            answer = connection.getresponse()
+            self.assertEqual((answer.status, len(answer.read()) > 0), (200, True))
+            connection.close()
+
+            process.send_signal(signal.SIGTERM)
+            self.assertEqual(process.wait(timeout=60), 0)
+            log = os.read(reader, 1 << 20)
+            self.assertGreater(len(log), 60_000)
+            self.assertIn(b"route=/health/live", log)
+        finally:
+            process.kill()
+            process.wait()
+            process.stdout.close()
+            os.close(reader)
+
+    def test_the_commit_is_told_everywhere(self) -> None:
+        text = subprocess.run([PROGRAM, "--version"], capture_output=True, text=True, check=True,
+                              timeout=60).stdout
+        commit = text.split("commit ")[1].split(",")[0]
+        server = Server()
+        try:
+            for path in ("/version", "/server_info"):
+                self.assertEqual(json.loads(server.call("GET", path)[1])["commit"], commit)
+            self.assertIn(f'commit="{commit}"', server.call("GET", "/metrics")[1])
+        finally:
+            server.stop()
+
     def test_a_key_is_asked_for(self) -> None:
         server = Server("--api-key", "secret")
         try:

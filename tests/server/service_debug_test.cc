@@ -119,7 +119,9 @@ TEST(ServiceDebugTest, GraphsAreNoneOnTheCpu) {
 
   EXPECT_TRUE(eventually(
       [&] { return json_of(http_get(service.port(), "/debug/graphs")).at("misses") > 0; }));
-  EXPECT_TRUE(json_of(http_get(service.port(), "/debug/graphs")).at("captured").empty());
+  const Json graphs = json_of(http_get(service.port(), "/debug/graphs"));
+  EXPECT_TRUE(graphs.at("captured").empty());
+  EXPECT_EQ(graphs.at("memory_bytes"), 0);
 }
 
 TEST(ServiceDebugTest, AnIdInABodyIsThatOfOneLiveRequest) {

@@ -64,6 +64,11 @@ std::vector<Delta> DeltaBuffer::take(bool all) {
   }
   deltas_ = std::move(held);
   has_sent_ = has_sent_ || !out.empty();
+  if (limits_.on_delta) {
+    for (const Delta& delta : out) {
+      limits_.on_delta(count_characters(delta.text));
+    }
+  }
   return out;
 }
 

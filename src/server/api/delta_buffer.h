@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,6 +29,8 @@ struct CoalesceLimits {
   size_t min_chars = 5;    // fewer are held; 0: nothing is held
   size_t max_chars = 200;  // longer text is split
   size_t min_tokens = 0;   // not 0: text of fewer tokens is held, instead of min_chars
+  // Is told the characters of each delta that goes out, where the delta is taken. Null: nobody.
+  std::function<void(size_t num_chars)> on_delta{};
 };
 
 class DeltaBuffer {

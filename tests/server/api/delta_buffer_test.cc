@@ -21,6 +21,17 @@ TEST(DeltaBufferTest, TheFirstTextIsNeverHeld) {
   EXPECT_EQ(out[0].num_tokens, 1U);
 }
 
+TEST(DeltaBufferTest, TellsTheSizeOfWhatGoesOut) {
+  std::vector<size_t> sizes;
+  DeltaBuffer buffer({.max_chars = 4, .on_delta = [&](size_t size) { sizes.push_back(size); }});
+  buffer.push(DeltaKind::kText, 0, "a caf\u00e9 ");
+  EXPECT_TRUE(sizes.empty());
+
+  (void)buffer.take(true);
+
+  EXPECT_EQ(sizes, (std::vector<size_t>{4, 3}));
+}
+
 TEST(DeltaBufferTest, HoldsShortTextUntilItIsLongEnoughOrOverdue) {
   DeltaBuffer buffer({.min_chars = 3});
   buffer.push(DeltaKind::kText, 0, "first");
