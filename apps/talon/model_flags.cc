@@ -5,6 +5,7 @@
 
 #include <array>
 #include <fstream>
+#include <optional>
 #include <sstream>
 #include <system_error>
 #include <utility>
@@ -12,6 +13,7 @@
 
 #include "base/error.h"
 #include "core/cpu_path.h"
+#include "count.h"
 
 namespace talon {
 namespace {
@@ -28,6 +30,24 @@ bool wants_drafter(const ModelFlags& flags, bool has_drafter) {
     throw Error(ErrorCode::kInvalidArgument, "method: eagle3 needs a --draft-model");
   }
   return has_drafter;
+}
+
+// For CLI11: writes a number with a suffix (count.h) out, or says what is wrong with it.
+std::string write_out(std::string& text) {
+  const std::optional<int64_t> count = parse_count(text);
+  if (!count.has_value()) {
+    return fmt::format("{} is no number like 4096, 32k (32,000) or 32K (32,768)", text);
+  }
+  text = std::to_string(*count);
+  return "";
+}
+
+// The same where `auto`, or -1 as vLLM has it, stands for 0.
+std::string write_out_or_auto(std::string& text) {
+  if (text == "auto" || text == "-1") {
+    text = "0";
+  }
+  return write_out(text);
 }
 
 void add_quantisation_flags(CLI::App& app, ModelFlags& flags) {
@@ -50,9 +70,10 @@ void add_cache_flags(CLI::App& app, ModelFlags& flags) {
       ->check(CLI::IsMember({"auto", "bf16", "float32", "fp8"}))
       ->capture_default_str();
   app.add_option_function<int64_t>(
-      "--kv-cache-bytes,--kv-cache-memory-bytes",
-      [&flags](int64_t bytes) { flags.engine.kv_cache_bytes = bytes; },
-      "cap of the KV pool; unless given 2 GiB, on a GPU what the next one leaves");
+         "--kv-cache-bytes,--kv-cache-memory-bytes",
+         [&flags](int64_t bytes) { flags.engine.kv_cache_bytes = bytes; },
+         "cap of the KV pool; unless given 2 GiB, on a GPU what the next one leaves")
+      ->transform(CLI::Validator(write_out, ""));
   app.add_option("--gpu-memory-utilization,--mem-fraction-static",
                  flags.engine.gpu_memory_utilization,
                  "share of a GPU's memory that weights, buffers and pages may fill")
@@ -65,6 +86,7 @@ void add_scheduler_flags(CLI::App& app, ModelFlags& flags) {
                  "running sequences, 1..1024")
       ->capture_default_str();
   app.add_option("--max-num-batched-tokens", engine.max_num_batched_tokens, "rows a step")
+      ->transform(CLI::Validator(write_out, ""))
       ->capture_default_str();
   app.add_option("--long-prefill-token-threshold", engine.long_prefill_token_threshold,
                  "rows one prompt may take a step; 0: no limit")
@@ -191,8 +213,11 @@ void add_model_flags(CLI::App& app, ModelFlags& flags) {
       ->capture_default_str();
   app.add_flag("--enforce-eager,!--no-enforce-eager", engine.enforce_eager,
                "on a GPU, launch kernel by kernel instead of captured rounds");
-  app.add_option("--max-model-len", engine.max_model_len, "prompt and output; 0: the model's limit")
-      ->capture_default_str();
+  app.add_option("--max-model-len", engine.max_model_len,
+                 "prompt and output; auto: the model's limit, or what the KV pool holds of one "
+                 "request")
+      ->transform(CLI::Validator(write_out_or_auto, ""))
+      ->default_str("auto");
   add_scheduler_flags(app, flags);
   add_speculation_flags(app, flags);
   add_quantisation_flags(app, flags);

@@ -1,13 +1,17 @@
 // Flags of a model to an engine's settings: what is not given keeps its default.
 #include "apps/talon/model_flags.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace talon {
 namespace {
+
+using testing::HasSubstr;
 
 EngineConfig parse(std::vector<std::string> arguments) {
   CLI::App app;
@@ -15,6 +19,16 @@ EngineConfig parse(std::vector<std::string> arguments) {
   add_model_flags(app, flags);
   app.parse(std::move(arguments));  // the last argument comes first
   return flags.engine;
+}
+
+// What is wrong with a command line; empty: nothing.
+std::string fault_of(std::vector<std::string> arguments) {
+  try {
+    (void)parse(std::move(arguments));
+  } catch (const CLI::ParseError& error) {
+    return error.what();
+  }
+  return "";
 }
 
 TEST(ModelFlagsTest, LaunchAheadIsUpToTheDeviceUnlessItIsGiven) {
@@ -35,6 +49,19 @@ TEST(ModelFlagsTest, NumbersReachTheEngine) {
 
   EXPECT_EQ(config.max_queue_len, 7);
   EXPECT_EQ(config.max_num_seqs, 3);
+}
+
+TEST(ModelFlagsTest, CountsHaveSuffixesAndTheContextMayBeLeftToTheEngine) {
+  EXPECT_EQ(parse({"32k", "--max-model-len"}).max_model_len, 32'000);
+  EXPECT_EQ(parse({"1M", "--max-model-len"}).max_model_len, 1'048'576);
+  EXPECT_EQ(parse({"auto", "--max-model-len"}).max_model_len, 0);
+  EXPECT_EQ(parse({"-1", "--max-model-len"}).max_model_len, 0);
+  EXPECT_EQ(parse({"2K", "--max-num-batched-tokens"}).max_num_batched_tokens, 2048);
+  EXPECT_EQ(parse({"1.5g", "--kv-cache-bytes"}).kv_cache_bytes, 1'500'000'000);
+  for (const char* text : {"4x", "3G", "-2", "1.5"}) {
+    EXPECT_THAT(fault_of({text, "--max-model-len"}), HasSubstr("--max-model-len")) << text;
+  }
+  EXPECT_THAT(fault_of({"auto", "--kv-cache-bytes"}), HasSubstr("--kv-cache-bytes"));
 }
 
 }  // namespace
