@@ -175,4 +175,6 @@ void parse_arguments(CLI::App& app, const std::vector<std::string>& arguments) {
   app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
 }
 
+int exit_code_of(ErrorCode code) { return code == ErrorCode::kInvalidArgument ? 2 : 1; }
+
 }  // namespace talon

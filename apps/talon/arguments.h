@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/error.h"
+
 namespace talon {
 
 // Flags may be written with - or _ between words. -tp, -pp, -dp, -pcp and -dcp, which are no short
@@ -30,5 +32,8 @@ std::vector<std::string> find_faults(const std::function<void(CLI::App&)>& add_f
 
 // Throws CLI::ParseError.
 void parse_arguments(CLI::App& app, const std::vector<std::string>& arguments);
+
+// How the program ends with an error: 2 if a flag is wrong, 1 for anything else.
+int exit_code_of(ErrorCode code);
 
 }  // namespace talon

@@ -87,7 +87,7 @@ int run(int argc, char** argv) {
     return 2;
   } catch (const talon::Error& error) {
     fmt::print(stderr, "talon: {}\n", error.what());
-    return error.code() == talon::ErrorCode::kInvalidArgument ? 2 : 1;
+    return talon::exit_code_of(error.code());
   }
 }
 

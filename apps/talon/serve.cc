@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/ids.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/log_thread.h"
@@ -22,6 +23,7 @@
 #include "core/cuda/profiler.h"
 #include "engine/choose_device.h"
 #include "measure/step_times.h"
+#include "serve_model.h"
 #include "serve_settings.h"
 #include "server/api/generation_config.h"
 #include "server/service.h"
@@ -131,16 +133,28 @@ std::optional<text::ChatTemplate> chat_template_of(const ServeSettings& settings
 std::string server_info(const server::ApiContext& context,
                         const EngineConfig& config,
                         const LocalModel& model) {
-  return Json{{"version", TALON_VERSION},
-              {"commit", source_commit()},
-              {"model", context.model_names.front()},
-              {"max_model_len", context.context_limit},
-              {"tp_size", 1},
-              {"num_speculative_tokens", model.engine->max_drafts()},
-              {"max_num_seqs", model.engine->max_sequences()},
-              {"kv_cache_dtype", cache_dtype_name(config.kv_cache_dtype, config.dtype)},
-              {"index_cache_dtype", cache_dtype_name(config.index_cache_dtype, config.dtype)},
-              {"synthetic_acceptance", model.synthetic_acceptance}}
+  return Json{
+      {"version", TALON_VERSION},
+      {"commit", source_commit()},
+      {"model", context.model_names.front()},
+      {"max_model_len", context.context_limit},
+      {"tp_size", 1},
+      {"num_speculative_tokens", model.engine->max_drafts()},
+      {"max_num_seqs", model.engine->max_sequences()},
+      {"max_num_batched_tokens", config.max_num_batched_tokens},
+      {"max_queue_len", config.max_queue_len},
+      {"block_size", kPageTokens},
+      {"kv_pages", model.engine->scheduler().pool().num_pages() - 1},
+      {"enable_prefix_caching", config.enable_prefix_caching},
+      {"scheduling_policy",
+       config.scheduling_policy == SchedulingPolicy::kPriority ? "priority" : "fcfs"},
+      {"spec_decode_policy", config.spec_policy == SpecPolicyKind::kAuto ? "auto" : "fixed"},
+      {"has_drafter", !config.draft_model_dir.empty()},
+      {"device", choose_gpu(config.device).has_value() ? "cuda" : "cpu"},
+      {"dtype", config.dtype == ActivationType::kF32 ? "float32" : "bf16"},
+      {"kv_cache_dtype", cache_dtype_name(config.kv_cache_dtype, config.dtype)},
+      {"index_cache_dtype", cache_dtype_name(config.index_cache_dtype, config.dtype)},
+      {"synthetic_acceptance", model.synthetic_acceptance}}
       .dump();
 }
 
@@ -178,18 +192,12 @@ void serve(const ServeFlags& flags) {
   }
   options.device = choose_gpu(settings.engine.device).has_value() ? "cuda" : "cpu";
   options.server_info = server_info(context, settings.engine, model);
-  server::Service* running = nullptr;
-  options.on_failure = [&running] { running->drain(); };
-  server::Service service(model, context, options, settings.http);
-  running = &service;
   warn_if_open(settings.http, options);
-  fmt::print("talon: serving {} on http{}://{}:{}\n", context.model_names.front(),
-             settings.http.tls_cert.empty() ? "" : "s", settings.http.host, service.port());
-  std::fflush(stdout);
-  service.run();
-  if (!service.failure().empty()) {
-    throw Error(ErrorCode::kUnavailable, fmt::format("the engine failed: {}", service.failure()));
-  }
+  serve_model(model, context, options, settings.http, [&](uint16_t port) {
+    fmt::print("talon: serving {} on http{}://{}:{}\n", context.model_names.front(),
+               settings.http.tls_cert.empty() ? "" : "s", settings.http.host, port);
+    std::fflush(stdout);
+  });
 }
 
 }  // namespace

@@ -231,6 +231,10 @@ class ServeLifeTest(unittest.TestCase):
         commit = text.split("commit ")[1].split(",")[0]
         server = Server()
         try:
+            info = json.loads(server.call("GET", "/server_info")[1])
+            self.assertEqual((info["device"], info["dtype"], info["block_size"]),
+                             ("cpu", "bf16", 128))
+            self.assertEqual(info["kv_pages"], server.metric("kv_pages_total"))
             for path in ("/version", "/server_info"):
                 self.assertEqual(json.loads(server.call("GET", path)[1])["commit"], commit)
             self.assertIn(f'commit="{commit}"', server.call("GET", "/metrics")[1])
