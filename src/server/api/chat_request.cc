@@ -44,6 +44,7 @@ std::variant<ChatCall, ApiError> parse_chat_request(std::string_view body,
   read_logprobs(fields, call);
   fields.read("reasoning_split", call.splits_reasoning);
   fields.read("include_reasoning", call.shows_reasoning);
+  fields.ignore({"prediction", "verbosity", "web_search_options"});
   const std::optional<int64_t> limit = read_max_tokens(fields, 1);
   generation.grammar = read_grammar(fields, context);
   const ChatTools tools = read_tools(fields, context);

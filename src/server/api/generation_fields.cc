@@ -139,18 +139,27 @@ void read_routing(Fields& fields, const ApiContext& context, GenerationCall& cal
   }
 }
 
-// Fields that OpenAI knows and nothing here acts on, and those that would change the answer if they
-// were acted on.
+// A switch that may be off.
+void refuse_if_on(Fields& fields, std::string_view name, const std::string& why) {
+  bool is_on = false;
+  fields.read(name, is_on);
+  if (is_on) {
+    fields.fail("unsupported_parameter", name, why);
+  }
+}
+
+// Fields that OpenAI or vLLM know and nothing here acts on, and those that would change the answer
+// if they were acted on.
 void read_the_rest(Fields& fields) {
-  fields.ignore(
-      {"user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key"});
+  fields.ignore({"user", "metadata", "store", "service_tier", "safety_identifier",
+                 "prompt_cache_key", "prompt_cache_retention", "add_special_tokens",
+                 "spaces_between_special_tokens", "length_penalty", "early_stopping"});
   fields.refuse("suffix", "the model has no fill-in-the-middle form");
   fields.refuse("audio", "the model has no audio");
-  bool use_beam_search = false;
-  fields.read("use_beam_search", use_beam_search);
-  if (use_beam_search) {
-    fields.fail("unsupported_parameter", "use_beam_search", "beam search is not supported");
-  }
+  fields.refuse("truncate_prompt_tokens", "a prompt is taken whole or refused");
+  fields.refuse("logits_processors", "code of clients is not run");
+  refuse_if_on(fields, "use_beam_search", "beam search is not supported");
+  refuse_if_on(fields, "return_tokens_as_token_ids", "ids come with return_token_ids");
   const Json* modalities = fields.find_array("modalities");
   for (size_t i = 0; modalities != nullptr && i < modalities->size(); ++i) {
     if ((*modalities)[i] != "text") {

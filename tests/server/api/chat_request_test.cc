@@ -208,7 +208,8 @@ TEST(ChatRequestTest, StrictServersTakeWhatClientsSendBack) {
          "function_call": null, "reasoning_content": "hm", "tool_calls": [{"index": 0, "id": "1",
          "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
         {"role": "tool", "tool_call_id": "1", "content": "2"}],
-       "chat_template_kwargs": {"anything": 1},
+       "chat_template_kwargs": {"anything": 1}, "verbosity": "low",
+       "prediction": {"type": "content", "content": "a"}, "web_search_options": {},
        "tools": [{"type": "function", "function": {"name": "f", "description": "d",
          "parameters": {"type": "object", "x-note": 1}}}]})",
       context, {});

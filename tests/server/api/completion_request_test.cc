@@ -108,7 +108,13 @@ TEST(CompletionRequestTest, StrictServersRefuseUnknownFields) {
 
   EXPECT_EQ(error.code, "unsupported_parameter");
   EXPECT_EQ(error.param, "temprature");
-  EXPECT_EQ(accept(R"({"prompt": "a", "user": "u", "store": false})", context).generation.model,
+  // What docs/openai_conformance.md calls ignored is known.
+  EXPECT_EQ(accept(R"({"prompt": "a", "user": "u", "store": false, "prompt_cache_retention": "24h",
+                       "add_special_tokens": true, "spaces_between_special_tokens": true,
+                       "length_penalty": 1.0, "early_stopping": false, "use_beam_search": false,
+                       "return_tokens_as_token_ids": false, "truncate_prompt_tokens": null})",
+                   context)
+                .generation.model,
             "tiny");
 }
 
@@ -257,6 +263,10 @@ const BadCase kBadOutput[] = {
     {with(R"("audio": {})"), "unsupported_parameter", "audio"},
     {with(R"("modalities": ["text", "audio"])"), "unsupported_parameter", "modalities[1]"},
     {with(R"("use_beam_search": true)"), "unsupported_parameter", "use_beam_search"},
+    {with(R"("truncate_prompt_tokens": 5)"), "unsupported_parameter", "truncate_prompt_tokens"},
+    {with(R"("logits_processors": ["a"])"), "unsupported_parameter", "logits_processors"},
+    {with(R"("return_tokens_as_token_ids": true)"), "unsupported_parameter",
+     "return_tokens_as_token_ids"},
     {with(R"("data_parallel_rank": 1)"), "invalid_value", "data_parallel_rank"},
     {with(R"("kv_transfer_params": {})"), "unsupported_parameter", "kv_transfer_params"},
 };
