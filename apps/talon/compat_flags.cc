@@ -28,8 +28,6 @@ constexpr std::array kValueFlags = {
     ValueFlag{"--decode-context-parallel-size", "1", "contexts are not split over ranks"},
     ValueFlag{"--block-size,--page-size", "128", "pages have 128 tokens", true},
     ValueFlag{"--scheduler-delay-factor", "0,0.0", "nothing waits for company", true},
-    ValueFlag{"--load-format", "auto,safetensors", "weights are read from safetensors", true},
-    ValueFlag{"--hf-overrides", "{}", "values of config.json cannot be overridden", true},
     ValueFlag{"--cudagraph-capture-sizes", "", "sizes follow from --max-num-seqs", false, true},
     ValueFlag{"--level", "", "there is nothing to compile"},
     ValueFlag{"--all2all-backend", "", "experts stay on one rank"},
@@ -63,7 +61,7 @@ constexpr std::array kSwitchFlags = {
 constexpr std::array kRefusedValues = {
     SwitchFlag{"--eplb-config,--eplb-num-redundant-experts", "experts are not balanced over ranks"},
     SwitchFlag{"--dspark-config", "the only drafter is EAGLE-3"},
-    SwitchFlag{"--load-dummy", "weights are read from the checkpoint"},
+    SwitchFlag{"--load-dummy", "--load-format dummy has random weights"},
 };
 
 std::string first_name(std::string_view names) {

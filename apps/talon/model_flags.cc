@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "core/cpu_path.h"
 #include "count.h"
+#include "model/config_overrides.h"
 
 namespace talon {
 namespace {
@@ -48,6 +49,17 @@ std::string write_out_or_auto(std::string& text) {
     text = "0";
   }
   return write_out(text);
+}
+
+void add_loading_flags(CLI::App& app, ModelFlags& flags) {
+  app.add_option("--load-format", flags.load_format,
+                 "dummy: random weights in the shapes and formats of config.json, to measure "
+                 "without a checkpoint's shards")
+      ->check(CLI::IsMember({"auto", "safetensors", "dummy", "dummy:xavier"}))
+      ->capture_default_str();
+  app.add_option("--hf-overrides", flags.hf_overrides,
+                 "JSON object of values instead of those of the target's config.json")
+      ->capture_default_str();
 }
 
 void add_quantisation_flags(CLI::App& app, ModelFlags& flags) {
@@ -141,6 +153,15 @@ CostTable read_cost_table(const std::string& file) {
   return std::move(table).value();
 }
 
+// The overrides as the engine takes them: empty for none.
+std::string overrides_of(const std::string& text) {
+  const Result<std::string> merged = override_config("{}", text);
+  if (!merged.ok()) {
+    throw Error(ErrorCode::kInvalidArgument, fmt::format("hf-overrides: {}", merged.message()));
+  }
+  return merged.value() == "{}" ? "" : text;
+}
+
 DeviceChoice device_of(const std::string& name) {
   if (name == "cpu") {
     return DeviceChoice::kCpu;
@@ -218,6 +239,7 @@ void add_model_flags(CLI::App& app, ModelFlags& flags) {
                  "request")
       ->transform(CLI::Validator(write_out_or_auto, ""))
       ->default_str("auto");
+  add_loading_flags(app, flags);
   add_scheduler_flags(app, flags);
   add_speculation_flags(app, flags);
   add_quantisation_flags(app, flags);
@@ -238,6 +260,8 @@ EngineConfig resolve(const ModelFlags& flags) {
   config.kv_cache_dtype = cache_dtype_of(flags.kv_cache_dtype);
   config.index_cache_dtype = cache_dtype_of(flags.index_cache_dtype);
   config.online_quant = online_quant_of(flags);
+  config.config_overrides = overrides_of(flags.hf_overrides);
+  config.dummy_weights = flags.load_format.starts_with("dummy");
   config.device = device_of(flags.device);
   if (!flags.cpu_path.empty()) {
     config.cpu_path = cpu_path_from_name(flags.cpu_path);

@@ -21,6 +21,8 @@ struct ModelFlags {
   std::string index_cache_dtype = "auto";
   std::string online_quant;  // JSON
   std::string quantization;  // "fp8", or empty
+  std::string load_format = "auto";
+  std::string hf_overrides = "{}";
   std::string device = "auto";
   std::string cpu_path;
   std::string scheduling_policy = "fcfs";

@@ -154,7 +154,8 @@ std::string server_info(const server::ApiContext& context,
       {"dtype", config.dtype == ActivationType::kF32 ? "float32" : "bf16"},
       {"kv_cache_dtype", cache_dtype_name(config.kv_cache_dtype, config.dtype)},
       {"index_cache_dtype", cache_dtype_name(config.index_cache_dtype, config.dtype)},
-      {"synthetic_acceptance", model.synthetic_acceptance}}
+      {"synthetic_acceptance", model.synthetic_acceptance},
+      {"synthetic_weights", model.synthetic_weights}}
       .dump();
 }
 

@@ -37,6 +37,9 @@ void Terminal::show_statistics(const Completion& completion, int32_t num_drafts)
   if (completion.synthetic_acceptance) {
     line += "; acceptance was forced, the text means nothing";
   }
+  if (completion.synthetic_weights) {
+    line += "; the weights are random, the text means nothing";
+  }
   fmt::print(out_, "\n");
   std::fflush(out_);
   // Statistics are not part of the text: a pipe gets the text alone.

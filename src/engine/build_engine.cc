@@ -96,7 +96,9 @@ ModelOptions model_options(const EngineConfig& config, Uploader* uploader) {
           .kv = kv_format(config),
           .strict_config = config.strict_config,
           .uploader = uploader,
-          .online_quant = config.online_quant};
+          .online_quant = config.online_quant,
+          .config_overrides = config.config_overrides,
+          .dummy_weights = config.dummy_weights};
 }
 
 void check_end_tokens(const TokenFacts& tokens, int32_t vocab_size) {
@@ -141,7 +143,8 @@ RunnerParts load_parts(const EngineConfig& config, const TokenFacts& tokens) {
                                   .kv = kv_format(config),
                                   .allowed = parts.allowed,
                                   .strict_config = config.strict_config,
-                                  .uploader = to});
+                                  .uploader = to,
+                                  .dummy_weights = config.dummy_weights});
   }
   if (to != nullptr) {
     to->finish();

@@ -63,6 +63,8 @@ struct EngineConfig {
   CacheDtype kv_cache_dtype = CacheDtype::kAuto;
   CacheDtype index_cache_dtype = CacheDtype::kAuto;  // of the sparse layers' index keys
   OnlineQuantConfig online_quant;  // what bf16 weights of the target become while they are loaded
+  std::string config_overrides;    // JSON: values instead of those of the target's config.json
+  bool dummy_weights = false;      // random ones for both models: what they say means nothing
   DeviceChoice device = DeviceChoice::kAuto;
   bool enforce_eager = false;                // on a GPU: no captured rounds
   int32_t max_model_len = 0;                 // prompt + output; 0: the checkpoint's limit

@@ -137,6 +137,7 @@ BenchLatencyResult bench_latency(const BenchLatencySettings& settings) {
   result.output_len = settings.output_len;
   result.num_speculative_tokens = model.engine->max_drafts();
   result.synthetic_acceptance = model.synthetic_acceptance;
+  result.synthetic_weights = model.synthetic_weights;
   result.cpu_path = cpu_path_in_use(settings.engine);
   result.num_threads = threads_in_use(settings.engine);
   return result;
@@ -161,6 +162,9 @@ std::string bench_latency_json(const BenchLatencyResult& result) {
                {"threads", result.num_threads}};
   if (result.synthetic_acceptance) {
     json["synthetic_acceptance"] = true;
+  }
+  if (result.synthetic_weights) {
+    json["synthetic_weights"] = true;
   }
   return json.dump(2);
 }

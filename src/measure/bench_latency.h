@@ -45,6 +45,7 @@ struct BenchLatencyResult {
   int32_t output_len = 0;
   int32_t num_speculative_tokens = 0;
   bool synthetic_acceptance = false;
+  bool synthetic_weights = false;
   std::string cpu_path;
   int32_t num_threads = 0;
 };

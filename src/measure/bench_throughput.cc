@@ -196,6 +196,7 @@ BenchThroughputResult bench_throughput(const BenchThroughputSettings& settings,
   result.num_speculative_tokens = models.drafting.engine->max_drafts();
   result.num_repetitions = settings.num_repetitions;
   result.synthetic_acceptance = models.drafting.synthetic_acceptance;
+  result.synthetic_weights = models.drafting.synthetic_weights;
   result.peak_memory_bytes = peak_memory_bytes();
   result.cpu_path = cpu_path_in_use(settings.engine);
   result.num_threads = threads_in_use(settings.engine);
@@ -226,6 +227,9 @@ std::string bench_throughput_json(const BenchThroughputResult& result) {
   if (result.synthetic_acceptance) {
     report["synthetic_acceptance"] = true;
   }
+  if (result.synthetic_weights) {
+    report["synthetic_weights"] = true;
+  }
   return report.dump(2);
 }
 
@@ -251,6 +255,9 @@ std::string bench_throughput_text(const BenchThroughputResult& result) {
         acceptance(row.engines[kEagle3]), acceptance(row.engines[kAuto]));
   }
   text += "seed: 4 MI355, 8k tokens in and 1k out, K = 3\n";
+  if (result.synthetic_weights) {
+    text += "the weights are random: speed only, the answers mean nothing\n";
+  }
   if (result.synthetic_acceptance) {
     text += "acceptance was forced: speed only, the answers mean nothing\n";
   }

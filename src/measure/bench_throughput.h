@@ -53,6 +53,7 @@ struct BenchThroughputResult {
   int32_t num_speculative_tokens = 0;
   int32_t num_repetitions = 0;
   bool synthetic_acceptance = false;
+  bool synthetic_weights = false;
   CostTable cost_table;       // of the policy `auto`
   double cost_table_s = 0.0;  // that the table took to measure; 0: it was given
   int64_t peak_memory_bytes = 0;

@@ -57,6 +57,7 @@ EvalResult eval_gsm8k(LocalModel& model,
   const auto start = std::chrono::steady_clock::now();
   EvalResult result;
   result.synthetic_acceptance = model.synthetic_acceptance;
+  result.synthetic_weights = model.synthetic_weights;
   HashStream digest;
   std::vector<CompletionRequest> requests;
   requests.reserve(settings.problems.size());
@@ -103,6 +104,9 @@ std::string eval_report_json(const EvalResult& result, int32_t num_speculative_t
   if (result.synthetic_acceptance) {
     report["synthetic_acceptance"] = true;
   }
+  if (result.synthetic_weights) {
+    report["synthetic_weights"] = true;
+  }
   return report.dump(2);
 }
 
@@ -127,6 +131,9 @@ std::string eval_report_text(const EvalResult& result, int32_t num_speculative_t
   }
   if (result.synthetic_acceptance) {
     text += "\nacceptance was forced: the answers mean nothing";
+  }
+  if (result.synthetic_weights) {
+    text += "\nthe weights are random: the answers mean nothing";
   }
   return text + "\n";
 }

@@ -41,6 +41,7 @@ struct EvalResult {
   double seconds = 0.0;
   int64_t num_cut = 0;  // answers that ended by length
   bool synthetic_acceptance = false;
+  bool synthetic_weights = false;
 };
 
 // Called after each problem, in the order of the file, with the number done and the score so far.

@@ -53,6 +53,9 @@ Json completion_json(const Completion& completion, int32_t num_speculative_token
   if (completion.synthetic_acceptance) {
     json["synthetic_acceptance"] = true;
   }
+  if (completion.synthetic_weights) {
+    json["synthetic_weights"] = true;
+  }
   return json;
 }
 

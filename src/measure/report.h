@@ -13,7 +13,8 @@
 namespace talon {
 
 // text, token_ids, finish_reason, prompt_tokens, completion_tokens, spec, timings; logprobs if
-// asked for; synthetic_acceptance if acceptance was forced.
+// asked for; synthetic_acceptance if acceptance was forced, synthetic_weights if they
+// were random.
 Json completion_json(const Completion& completion, int32_t num_speculative_tokens);
 
 // Of all choices of a request, in their order: the object above if there is one, else an object

@@ -15,7 +15,8 @@ namespace talon {
 
 struct Checkpoint::State {
   std::filesystem::path folder;
-  std::vector<MappedFile> files;  // what the tensors' bytes show
+  std::vector<MappedFile> files;             // what the tensors' bytes show
+  std::vector<std::vector<std::byte>> made;  // likewise
   std::vector<CheckpointTensor> tensors;
   std::vector<CheckpointTensor> skipped;
 };
@@ -110,6 +111,24 @@ Checkpoint Checkpoint::open(const std::filesystem::path& folder) {
          fmt::format("tensor \"{}\" is also in {}", printable(twice->name),
                      std::next(twice)->file_name));
   }
+  return Checkpoint(std::move(state));
+}
+
+Checkpoint Checkpoint::made(const std::filesystem::path& folder, std::vector<MadeTensor> tensors) {
+  auto state = std::make_unique<State>();
+  state->folder = folder;
+  for (MadeTensor& tensor : tensors) {
+    const std::vector<std::byte>& bytes = state->made.emplace_back(std::move(tensor.bytes));
+    state->tensors.push_back({.name = tensor.name,
+                              .file_name = "",
+                              .entry = {.name = tensor.name,
+                                        .dtype = tensor.dtype,
+                                        .shape = std::move(tensor.shape),
+                                        .begin = 0,
+                                        .end = std::ssize(bytes)},
+                              .bytes = bytes});
+  }
+  std::sort(state->tensors.begin(), state->tensors.end(), by_name);
   return Checkpoint(std::move(state));
 }
 

@@ -25,10 +25,20 @@ struct CheckpointTensor {
   std::span<const std::byte> bytes;
 };
 
+// One that is made up rather than read.
+struct MadeTensor {
+  std::string name{};
+  FileDType dtype = FileDType::kBf16;
+  std::vector<int64_t> shape{};
+  std::vector<std::byte> bytes{};
+};
+
 class Checkpoint {
  public:
   // Throws Error naming the file and, inside it, the field or tensor.
   static Checkpoint open(const std::filesystem::path& folder);
+  // Of tensors that it owns, each name once; only config files are read from `folder`.
+  static Checkpoint made(const std::filesystem::path& folder, std::vector<MadeTensor> tensors);
   Checkpoint(Checkpoint&&) noexcept;
   Checkpoint& operator=(Checkpoint&&) noexcept;
   ~Checkpoint();

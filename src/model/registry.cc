@@ -11,8 +11,12 @@
 #include "base/log.h"
 #include "base/printable.h"
 #include "model/checkpoint.h"
+#include "model/checkpoint_index.h"
+#include "model/config_overrides.h"
+#include "model/dummy_weights.h"
 #include "model/minimax_m3/config.h"
 #include "model/minimax_m3/m3_model.h"
+#include "model/minimax_m3/tensor_table.h"
 #include "model/minimax_m3/weights.h"
 #include "model/model_identity.h"
 
@@ -22,7 +26,7 @@ namespace {
 constexpr std::string_view kConfigFile = "config.json";
 
 struct ModelSource {
-  const Checkpoint& checkpoint;
+  std::filesystem::path folder;
   std::filesystem::path config_file;
   std::string config_text;
 };
@@ -37,8 +41,12 @@ std::unique_ptr<Model> load_m3(const ModelSource& source, const ModelOptions& op
     fail(source.config_file, config.message());
   }
   report_unknown_keys(source.config_file, config.value().unknown_keys, options.strict_config);
+  const Checkpoint checkpoint =
+      options.dummy_weights ? dummy_checkpoint(source.folder, m3_tensor_table(config.value()),
+                                               stored_formats(source.config_text))
+                            : Checkpoint::open(source.folder);
   M3Weights weights =
-      load_m3_weights(source.checkpoint, config.value(), options.uploader, options.online_quant);
+      load_m3_weights(checkpoint, config.value(), options.uploader, options.online_quant);
   const ModelTypes types{.activation = options.type, .kv = options.kv};
   return std::make_unique<M3Model>(std::move(weights), std::move(config).value(), types,
                                    options.uploader);
@@ -58,10 +66,16 @@ constexpr std::array kModels = {
 
 std::unique_ptr<Model> load_model(const std::filesystem::path& folder,
                                   const ModelOptions& options) {
-  const Checkpoint checkpoint = Checkpoint::open(folder);
-  const ModelSource source = {.checkpoint = checkpoint,
-                              .config_file = folder / kConfigFile,
-                              .config_text = checkpoint.read_text(kConfigFile)};
+  Result<std::string> text =
+      override_config(read_small_file(folder / kConfigFile), options.config_overrides);
+  if (!text.ok()) {
+    throw Error(ErrorCode::kInvalidArgument, fmt::format("hf-overrides: {}", text.message()));
+  }
+  // What is wrong may be wrong with either.
+  const char* by = options.config_overrides.empty() ? "" : " with --hf-overrides";
+  const ModelSource source = {.folder = folder,
+                              .config_file = (folder / kConfigFile).string() + by,
+                              .config_text = std::move(text).value()};
   const Result<ModelIdentity> read = read_model_identity(source.config_text);
   if (!read.ok()) {
     fail(source.config_file, read.message());

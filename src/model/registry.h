@@ -18,6 +18,8 @@ struct ModelOptions {
   bool strict_config = false;           // an unknown config key is an error, not a warning
   Uploader* uploader = nullptr;         // to the device that the model is for; null: the CPU
   OnlineQuantConfig online_quant = {};  // what bf16 weights become at load
+  std::string config_overrides{};       // JSON: values instead of config.json's; empty: none
+  bool dummy_weights = false;           // random ones; only config.json is read
 };
 
 // Loads the model in `folder`. Throws Error naming file and field or tensor if the architecture is

@@ -71,6 +71,7 @@ void write_engine(Writer& to, const Metrics::View& view) {
   to.gauge("oldest_waiting_seconds", view.oldest_waiting_s);
   to.gauge("streams_open", view.num_streams);
   to.gauge("draining", view.is_draining ? 1 : 0);
+  to.gauge("dummy_weights", view.synthetic_weights ? 1 : 0);
   to.gauge("ready", view.is_ready ? 1 : 0);
   to.gauge("last_step_age_seconds", view.last_step_age_s);
   to.counter("watchdog_trips", view.has_stalled ? 1 : 0);

@@ -44,6 +44,7 @@ class Metrics {
     bool is_ready = true;
     bool has_stalled = false;  // the watchdog acted
     bool synthetic_acceptance = false;
+    bool synthetic_weights = false;
     double oldest_waiting_s = 0.0;  // 0: nobody waits
     int64_t num_streams = 0;        // begun and not ended
     double last_step_age_s = 0.0;   // 0: there was none

@@ -259,6 +259,7 @@ std::string Service::State::metrics_text() const {
       .is_ready = stall_reason().empty(),
       .has_stalled = has_stalled,
       .synthetic_acceptance = model.synthetic_acceptance,
+      .synthetic_weights = model.synthetic_weights,
       .version = options.version,
       .commit = options.commit,
       .device = options.device,

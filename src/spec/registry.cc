@@ -6,7 +6,10 @@
 
 #include "base/error.h"
 #include "model/checkpoint.h"
+#include "model/checkpoint_index.h"
+#include "model/dummy_weights.h"
 #include "model/eagle3/config.h"
+#include "model/eagle3/tensor_table.h"
 #include "model/eagle3/weights.h"
 #include "model/model_identity.h"
 #include "model/registry.h"
@@ -26,9 +29,8 @@ constexpr std::string_view kConfigFile = "config.json";
 std::unique_ptr<Drafter> load_drafter(const std::filesystem::path& folder,
                                       const Model& target,
                                       const DrafterOptions& options) {
-  const Checkpoint checkpoint = Checkpoint::open(folder);
   const std::filesystem::path file = folder / kConfigFile;
-  const std::string text = checkpoint.read_text(kConfigFile);
+  const std::string text = read_small_file(file);
   const Result<ModelIdentity> identity = read_model_identity(text);
   if (!identity.ok()) {
     fail(file, identity.message());
@@ -42,6 +44,10 @@ std::unique_ptr<Drafter> load_drafter(const std::filesystem::path& folder,
     fail(file, config.message());
   }
   report_unknown_keys(file, config.value().unknown_keys, options.strict_config);
+  // A head's weights are bf16 in every checkpoint there is.
+  const Checkpoint checkpoint =
+      options.dummy_weights ? dummy_checkpoint(folder, eagle3_tensor_table(config.value()), {})
+                            : Checkpoint::open(folder);
   Eagle3Weights weights = load_eagle3_weights(checkpoint, config.value(), target, options.uploader);
   const ModelTypes types{.activation = options.type, .kv = options.kv};
   return std::make_unique<Eagle3Drafter>(std::move(weights), std::move(config).value(), types,

@@ -18,6 +18,7 @@ struct DrafterOptions {
   std::span<const uint8_t> allowed;  // [V] 1: the target id may be drafted
   bool strict_config = false;        // an unknown config key is an error, not a warning
   Uploader* uploader = nullptr;      // to the target's device; null: the CPU
+  bool dummy_weights = false;        // random ones; only config.json is read
 };
 
 // Loads the head in `folder` for `target`, which must outlive it. Throws Error naming file and

@@ -41,6 +41,7 @@ struct Completion {
   double prefill_ms = 0.0;            // from its submission to the first token
   double decode_ms = 0.0;             // from the first token to the last
   bool synthetic_acceptance = false;  // acceptance was forced: the text means nothing
+  bool synthetic_weights = false;     // they were random: likewise
 
   // Tokens after the first over the time they took; 0 if there are none.
   double decode_tokens_per_s() const;

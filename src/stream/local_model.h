@@ -18,6 +18,7 @@ struct LocalModel {
   std::unique_ptr<Engine> engine;
   std::vector<TokenId> end_token_ids;  // end an answer
   bool synthetic_acceptance = false;   // acceptance is forced: what it says means nothing
+  bool synthetic_weights = false;      // they are random: likewise
 };
 
 // Throws Error naming file and field. End-of-answer ids come from generation_config.json, else

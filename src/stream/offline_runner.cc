@@ -111,6 +111,7 @@ void OfflineRunner::finish(Active& active) {
   completion.cached_tokens = output.cached_tokens();
   completion.stats = output.stats();
   completion.synthetic_acceptance = model_.synthetic_acceptance;
+  completion.synthetic_weights = model_.synthetic_weights;
   if (!completion.tokens.empty()) {
     completion.prefill_ms = ms_between(active.start, active.first_token);
     completion.decode_ms = ms_between(active.first_token, Clock::now());

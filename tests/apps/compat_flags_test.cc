@@ -65,7 +65,7 @@ TEST(CompatFlagsTest, WhatWouldChangeTheModelIsRefusedByName) {
            {{"--enable-eplb"}, "--enable-eplb"},
            {{"--eplb-config", "{}"}, "--eplb-config"},
            {{"--dspark-config", "{}"}, "--dspark-config"},
-           {{"--hf-overrides", R"({"use_index_cache":true})"}, "--hf-overrides"},
+           {{"--load-dummy", "xavier"}, "--load-dummy"},
            {{"--no-enable-chunked-prefill"}, "--no-enable-chunked-prefill"}}) {
     EXPECT_THAT(compat_faults(parse(arguments)), ElementsAre(HasSubstr(name)));
   }

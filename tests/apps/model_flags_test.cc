@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "support/error_message.h"
+
 namespace talon {
 namespace {
 
@@ -62,6 +64,19 @@ TEST(ModelFlagsTest, CountsHaveSuffixesAndTheContextMayBeLeftToTheEngine) {
     EXPECT_THAT(fault_of({text, "--max-model-len"}), HasSubstr("--max-model-len")) << text;
   }
   EXPECT_THAT(fault_of({"auto", "--kv-cache-bytes"}), HasSubstr("--kv-cache-bytes"));
+}
+
+TEST(ModelFlagsTest, OverridesAndDummyWeightsReachTheEngine) {
+  ModelFlags flags;
+  flags.model = "somewhere";
+  EXPECT_EQ(resolve(flags).config_overrides, "");
+  EXPECT_FALSE(resolve(flags).dummy_weights);
+  flags.hf_overrides = R"({"hidden_size": 8})";
+  flags.load_format = "dummy";
+  EXPECT_EQ(resolve(flags).config_overrides, flags.hf_overrides);
+  EXPECT_TRUE(resolve(flags).dummy_weights);
+  flags.hf_overrides = "{";
+  EXPECT_THAT(test::error_message([&] { (void)resolve(flags); }), HasSubstr("hf-overrides"));
 }
 
 }  // namespace

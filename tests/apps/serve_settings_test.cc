@@ -110,8 +110,7 @@ TEST(ServeSettingsTest, AtomsRecipeForM3Parses) {
   const std::vector<std::string> faults = serve_faults(with_model(recipe));
 
   // What this program does not do is told, and nothing else.
-  EXPECT_THAT(faults,
-              ElementsAre(HasSubstr("--tensor-parallel-size 4"), HasSubstr("--hf-overrides")));
+  EXPECT_THAT(faults, ElementsAre(HasSubstr("--tensor-parallel-size 4")));
 }
 
 TEST(ServeSettingsTest, EveryFaultIsTold) {

@@ -209,6 +209,32 @@ class GenerateTest(unittest.TestCase):
         done = run("generate", "--prompt", "x", "--spec-decode-acceptance-rate", 1)
         self.assertIn("forced", done.stderr)
 
+    def test_dummy_weights_need_no_shards_and_are_marked(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
+                shutil.copy(TINY / name, folder)
+            flags = ("--model", folder, "--prompt", QUESTION, "--max-tokens", 8, "--ignore-eos")
+            missing = run("generate", *flags)
+            self.assertEqual(missing.returncode, 1)
+            self.assertIn("safetensors", missing.stderr)
+            answers = [generate(*flags, "--load-format", "dummy") for _ in range(2)]
+        self.assertTrue(answers[0]["synthetic_weights"])
+        self.assertEqual(len(answers[0]["token_ids"]), 8)
+        self.assertEqual(answers[0]["token_ids"], answers[1]["token_ids"])
+        self.assertNotIn("synthetic_weights", generate("--prompt", QUESTION))
+        pair = generate("--prompt", QUESTION, "--load-format", "dummy", "--max-tokens", 8)
+        self.assertEqual(pair["spec"]["num_speculative_tokens"], 3)
+
+    def test_overrides_stand_in_for_the_config(self) -> None:
+        done = run("generate", "--prompt", QUESTION, "--hf-overrides",
+                   '{"max_position_embeddings": 16}')
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("16", done.stderr)
+        done = run("generate", "--prompt", "a", "--hf-overrides", '{"use_index_cache": true}')
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("use_index_cache", done.stderr)
+        self.assertIn("--hf-overrides", done.stderr)
+
     def test_the_policy_changes_no_token(self) -> None:
         expected = generate("--prompt", QUESTION)
         flags = ("--spec-decode-policy", "auto", "--max-num-seqs", 1, "--prompt", QUESTION)

@@ -84,5 +84,41 @@ TEST(RegistryTest, UnderStrictConfigAnUnknownKeyIsAnError) {
             (dir / "config.json").string() + ": novelty: unknown key (--strict-config)");
 }
 
+TEST(RegistryTest, OverridesStandInForTheFilesValues) {
+  const test::TempDir dir;
+  test::write_target(dir.path());
+  const auto message = [&](const std::string& overrides, bool strict = false) {
+    return test::error_message(
+        [&] { load_model(dir.path(), {.strict_config = strict, .config_overrides = overrides}); });
+  };
+  const std::string file = (dir / "config.json").string() + " with --hf-overrides: ";
+
+  const auto model =
+      load_model(dir.path(), {.config_overrides = R"({"max_position_embeddings": 512})"});
+
+  EXPECT_EQ(model->limits().max_positions, 512);
+  EXPECT_EQ(message(R"({"num_hidden_layers": 0})"),
+            file + "text_config.num_hidden_layers: 0 is not in 1..1024");
+  EXPECT_THAT(message(R"({"use_index_cache": true, "index_topk_freq": 4})"),
+              testing::StartsWith(file + "text_config.sparse_attention_config.use_index_cache"));
+  EXPECT_EQ(message(R"({"novelty": 1})", true),
+            file + "text_config.novelty: unknown key (--strict-config)");
+  EXPECT_EQ(message("[]"), "hf-overrides: a JSON object is needed");
+}
+
+TEST(RegistryTest, DummyWeightsNeedNoShard) {
+  const test::TempDir dir;
+  test::write_target(dir.path());
+  for (const auto& entry : std::filesystem::directory_iterator(dir.path())) {
+    if (entry.path().filename() != "config.json") {
+      std::filesystem::remove(entry.path());
+    }
+  }
+
+  const auto model = load_model(dir.path(), {.dummy_weights = true});
+
+  EXPECT_EQ(model->limits().num_layers, 6);
+}
+
 }  // namespace
 }  // namespace talon
