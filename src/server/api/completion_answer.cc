@@ -172,10 +172,10 @@ struct CompletionAnswer::State {
 
 CompletionAnswer::CompletionAnswer(const text::Tokenizer& tokenizer,
                                    const CompletionCall& call,
-                                   AnswerHead head)
-    : state_(std::make_unique<State>(tokenizer, call, std::move(head))) {
-  state_->choices.assign(static_cast<size_t>(call.generation.num_answers()),
-                         Choice(state_->head.coalesce));
+                                   AnswerHead head) {
+  std::vector<Choice> choices(static_cast<size_t>(call.generation.num_answers()),
+                              Choice(head.coalesce));
+  state_ = std::make_unique<State>(tokenizer, call, std::move(head), std::move(choices));
 }
 
 CompletionAnswer::~CompletionAnswer() = default;
