@@ -327,7 +327,7 @@ __device__ void add_values(WarpState<kDim>& state,
   }
 }
 
-// The maximum of a head over the quarters, as a power of two that each quarter is worth.
+// The maximum of a head over the quarters.
 template <int kDim, int kRows>
 __device__ float joined_max(const PartShared<kDim, kRows>& shared, int row, int head) {
   float max = -INFINITY;
