@@ -1,7 +1,8 @@
 // The CUDA ops at the shapes of a TP4 rank of MiniMax-M3, as time of one call inside a captured
 // graph, which holds several calls on different weights or pages so that none finds its operands in
-// the L2 cache. `roof` is the share of 3.0 TB/s, the copy rate of an H100; bytes are those that the
-// op must move, weights and cached keys and values above all.
+// the L2 cache. `roof` is the floor's share of the time: bytes that the op must move, weights and
+// cached keys and values above all, at the rate at which this device copies, measured at the start;
+// or the operations of a product at 989 TFLOP/s, if that takes longer.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -20,6 +21,7 @@
 #include "ops/attention.h"
 #include "ops/index_topk.h"
 #include "ops/linear.h"
+#include "ops/linear_kernels.h"
 #include "ops/moe_experts.h"
 #include "ops/rms_norm.h"
 #include "ops/route.h"
@@ -28,7 +30,7 @@ namespace talon::ops {
 namespace {
 
 constexpr Device kGpu = cuda_device(0);
-constexpr double kRoof = 3.0e12;                            // bytes a second
+constexpr double kFlopRate = 989e12;                        // of bf16 on an H100 or H200, a second
 constexpr int64_t kColdBytes = int64_t{256} * 1024 * 1024;  // five times the L2 cache
 constexpr int64_t kHidden = 6144;
 
@@ -45,6 +47,31 @@ Buffer filled(int64_t num_bytes, uint8_t byte) {
   return buffer;
 }
 
+// Bytes read and written a second, copying 1 GiB.
+double copy_rate() {
+  static const double kRate = [] {
+    constexpr int64_t kBytes = int64_t{1} << 30;
+    constexpr int kCopies = 20;
+    CudaContext context(kGpu);
+    const Buffer from(kBytes, kGpu);
+    const Buffer to(kBytes, kGpu);
+    CudaEvent begin(kGpu, /*timing=*/true);
+    CudaEvent end(kGpu, /*timing=*/true);
+    const auto copy = [&] { copy_bytes(context.stream(), to.data(), from.data(), kBytes); };
+    copy();
+    begin.record(context);
+    for (int i = 0; i < kCopies; ++i) {
+      copy();
+    }
+    end.record(context);
+    end.synchronize();
+    const double rate = 2.0 * kCopies * kBytes / (end.milliseconds_since(begin) / 1e3);
+    benchmark::AddCustomContext("copy_rate_TB/s", std::to_string(rate / 1e12));
+    return rate;
+  }();
+  return kRate;
+}
+
 Buffer of_ints(const std::vector<int32_t>& values) {
   CudaContext context(kGpu);
   Buffer buffer(4 * std::ssize(values), kGpu);
@@ -57,7 +84,9 @@ Buffer of_ints(const std::vector<int32_t>& values) {
 void measure(benchmark::State& state,
              int64_t calls,
              double bytes,
-             const std::function<void(Stream, int64_t)>& call) {
+             const std::function<void(Stream, int64_t)>& call,
+             double flops = 0.0) {
+  const double floor = std::max(bytes / copy_rate(), flops / kFlopRate);
   CudaContext context(kGpu);
   const auto all = [&] {
     for (int64_t i = 0; i < calls; ++i) {
@@ -81,7 +110,8 @@ void measure(benchmark::State& state,
   const double mean = seconds / static_cast<double>(state.iterations());
   state.counters["MB"] = bytes / 1e6;
   state.counters["TB/s"] = bytes / mean / 1e12;
-  state.counters["roof"] = bytes / kRoof / mean;
+  state.counters["TFLOP/s"] = flops / mean / 1e12;
+  state.counters["roof"] = floor / mean;
 }
 
 // `count` matrices behind each other, each with its scales.
@@ -115,7 +145,21 @@ struct Matrices {
   }
 };
 
-// Arguments: format, outputs, inputs, rows.
+// bf16 values of either sign between 2^-7 and 2^0: a processor multiplies equal ones with less
+// power.
+void make_random(const Buffer& buffer) {
+  CudaContext context(kGpu);
+  std::vector<uint16_t> values(static_cast<size_t>(buffer.num_bytes() / 2));
+  uint32_t state = 1;
+  for (uint16_t& value : values) {
+    state = state * 1664525U + 1013904223U;
+    value = static_cast<uint16_t>(((state >> 16) & 0x83FFU) | 0x3C00U);
+  }
+  copy_bytes(context.stream(), buffer.data(), values.data(), buffer.num_bytes());
+  context.synchronize();
+}
+
+// Arguments: format, outputs, inputs, rows, and whether the portable kernel must take them.
 void linear_product(benchmark::State& state) {
   const auto format = static_cast<WeightFormat>(state.range(0));
   const int64_t num_out = state.range(1);
@@ -126,18 +170,33 @@ void linear_product(benchmark::State& state) {
   const Matrices matrices(format, num_out, num_in, count);
   const Buffer x = filled(2 * rows * num_in, 0x33);
   const Buffer out(2 * rows * num_out, kGpu);
-  measure(state, count, bytes, [&](Stream stream, int64_t i) {
-    linear(stream, {.out = out.view(DType::kBf16, {rows, num_out}),
-                    .x = x.view(DType::kBf16, {rows, num_in}),
-                    .weight = matrices.all[static_cast<size_t>(i)]});
-  });
+  if (format == WeightFormat::kBf16) {
+    make_random(matrices.values);
+    make_random(x);
+  }
+  const double flops = 2.0 * static_cast<double>(rows * num_out * num_in);
+  measure(
+      state, count, bytes,
+      [&](Stream stream, int64_t i) {
+        const LinearArgs args = {.out = out.view(DType::kBf16, {rows, num_out}),
+                                 .x = x.view(DType::kBf16, {rows, num_in}),
+                                 .weight = matrices.all[static_cast<size_t>(i)]};
+        if (state.range(4) == 0) {
+          linear(stream, args);
+        } else {
+          cuda::linear(stream.cuda(), args, {LinearKernel::kTiles, 32});
+        }
+      },
+      flops);
   state.SetLabel(std::string(weight_format_name(format)));
 }
 BENCHMARK(linear_product)
-    ->ArgNames({"format", "out", "in", "rows"})
-    ->ArgsProduct({{0, 1, 4}, {2944}, {kHidden}, {1, 4, 16, 64}})  // q, k, v and index
-    ->ArgsProduct({{0, 1}, {kHidden}, {2048}, {4}})                // output of attention
-    ->ArgsProduct({{0}, {50016}, {kHidden}, {4, 64}})              // the head
+    ->ArgNames({"format", "out", "in", "rows", "portable"})
+    ->ArgsProduct({{0, 1, 4}, {2944}, {kHidden}, {1, 4, 16, 64}, {0}})  // q, k, v and index
+    ->ArgsProduct({{0}, {2944}, {kHidden}, {128, 256, 512, 2048}, {0}})
+    ->ArgsProduct({{0}, {2944}, {kHidden}, {64, 2048}, {1}})
+    ->ArgsProduct({{0, 1}, {kHidden}, {2048}, {4}, {0}})    // output of attention
+    ->ArgsProduct({{0}, {50016}, {kHidden}, {4, 64}, {0}})  // the head
     ->UseManualTime()
     ->Unit(benchmark::kMicrosecond);
 

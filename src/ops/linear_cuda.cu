@@ -1,10 +1,12 @@
 // Few rows: the time is that of reading the weights once, out * in * bytes a value, at the memory's
 // read rate (see ops/weight_tile.cuh for the tile). Many rows: blocks of 32 rows that share an
-// output tile run side by side and find it in the L2 cache; on Hopper a wgmma kernel would be
-// several times faster there.
+// output tile run side by side and find it in the L2 cache. On Hopper linear_sm90.cu takes bf16
+// weights of the sizes that it fits.
 #include "ops/linear.h"
 
 #include "ops/cuda_kernel.cuh"
+#include "ops/linear_config.h"
+#include "ops/linear_kernels.h"
 #include "ops/weight_tile.cuh"
 
 namespace talon::ops::cuda {
@@ -64,19 +66,25 @@ void run(const CudaContext& context, const LinearArgs& args) {
          linear_kernel<kFormat, T, Out, kTiles, kWhole>, params);
 }
 
-bool is_whole(const LinearArgs& args) {
-  return reinterpret_cast<uintptr_t>(args.x.data()) % 16 == 0 &&
-         args.x.stride(0) % kVector<bf16> == 0 && args.weight.num_in % kCudaRowInputs == 0;
+LinearProblem problem_of(const LinearArgs& args) {
+  return {.format = args.weight.format,
+          .x_dtype = args.x.dtype(),
+          .num_rows = args.x.size(0),
+          .num_out = args.weight.num_out,
+          .num_in = args.weight.num_in,
+          .aligned = reinterpret_cast<uintptr_t>(args.x.data()) % 16 == 0 &&
+                     args.x.stride(0) % kVector<bf16> == 0};
 }
 
-// How many rows a block takes changes no bit, so the odd cases have one kernel.
+// Rows that are not whole are odd cases, and have one kernel.
 template <TileFormat kFormat, class Out>
-void run_bf16(const CudaContext& context, const LinearArgs& args) {
-  if (!is_whole(args)) {
+void run_bf16(const CudaContext& context, const LinearArgs& args, const LinearConfig& config) {
+  const bool whole = problem_of(args).aligned && args.weight.num_in % kCudaRowInputs == 0;
+  if (!whole) {
     run<kFormat, bf16, Out, 4, false>(context, args);
-  } else if (args.x.size(0) <= 8) {
+  } else if (config.rows_per_block == 8) {
     run<kFormat, bf16, Out, 1, true>(context, args);
-  } else if (args.x.size(0) <= 16) {
+  } else if (config.rows_per_block == 16) {
     run<kFormat, bf16, Out, 2, true>(context, args);
   } else {
     run<kFormat, bf16, Out, 4, true>(context, args);
@@ -86,13 +94,30 @@ void run_bf16(const CudaContext& context, const LinearArgs& args) {
 }  // namespace
 
 void linear(CudaContext& context, const LinearArgs& args) {
+  linear(context, args, choose_config(problem_of(args), context.info()));
+}
+
+void linear(CudaContext& context, const LinearArgs& args, const LinearConfig& config) {
+  if (config.kernel != LinearKernel::kTiles) {
+    linear_sm90(context, args, config);
+    return;
+  }
+  const LinearProblem problem = problem_of(args);
+  if (adds_sixteens(problem)) {
+    if (args.out.dtype() == DType::kF32) {
+      run_bf16<TileFormat::kBf16Sixteens, float>(context, args, config);
+    } else {
+      run_bf16<TileFormat::kBf16Sixteens, bf16>(context, args, config);
+    }
+    return;
+  }
   dispatch_tile_format(args.weight.format, [&]<TileFormat kFormat>() {
     if (args.x.dtype() == DType::kF32) {
       run<kFormat, float, float, 4, false>(context, args);
     } else if (args.out.dtype() == DType::kF32) {
-      run_bf16<kFormat, float>(context, args);
+      run_bf16<kFormat, float>(context, args, config);
     } else {
-      run_bf16<kFormat, bf16>(context, args);
+      run_bf16<kFormat, bf16>(context, args, config);
     }
   });
 }

@@ -4,10 +4,12 @@
 // rows the B operand, so eight rows cost what one does and weights are read once for all of them.
 // Both operands come from memory in 16-byte pieces as they lie there: which input stands in which k
 // of an mma does not matter as long as it is the same for both, so lane t of four takes the t-th
-// piece of a chunk, and no shuffle, no shared memory and no re-layout is needed. Quantised values
-// are expanded in registers: e4m3 and e2m1 become bf16 by moving bits and one exact product.
+// piece of a chunk, and no shuffle, no shared memory and no re-layout is needed. With kBf16Sixteens
+// it takes the t-th 8 bytes of each 16 inputs instead, and an mma adds up neighbours, as wgmma does
+// (linear_sm90.cu). Quantised values are expanded in registers: e4m3 and e2m1 become bf16 by moving
+// bits and one exact product.
 //
-// The warps of a block take the chunks of a row in turn and add their sums in order of the warp.
+// The warps of a block take an eighth of the inputs each and add their sums in order of the warp.
 // Which rows share a call changes nothing in that, so an output row's bits depend on its input row
 // alone, as on the CPU. float32 rows are split into three bf16 parts, which keep 24 bits.
 #pragma once
@@ -18,7 +20,11 @@
 
 namespace talon::ops::cuda {
 
-enum class TileFormat { kBf16, kFp8, kMxfp8, kMxfp4 };
+enum class TileFormat { kBf16, kBf16Sixteens, kFp8, kMxfp8, kMxfp4 };
+
+inline constexpr bool is_bf16(TileFormat format) {
+  return format == TileFormat::kBf16 || format == TileFormat::kBf16Sixteens;
+}
 
 inline constexpr int kTileWarps = 8;
 inline constexpr int kTileThreads = kTileWarps * kWarpSize;
@@ -71,6 +77,7 @@ template <class Body>
 void dispatch_tile_format(WeightFormat format, const Body& body) {
   switch (tile_format(format)) {
     case TileFormat::kBf16:
+    case TileFormat::kBf16Sixteens:
       return body.template operator()<TileFormat::kBf16>();
     case TileFormat::kFp8:
       return body.template operator()<TileFormat::kFp8>();
@@ -83,9 +90,17 @@ void dispatch_tile_format(WeightFormat format, const Body& body) {
 
 // Inputs in 16 bytes of values.
 template <TileFormat kFormat>
-inline constexpr int kPieceInputs = kFormat == TileFormat::kBf16    ? 8
+inline constexpr int kPieceInputs = is_bf16(kFormat)                ? 8
                                     : kFormat == TileFormat::kMxfp4 ? 32
                                                                     : 16;
+
+// A lane takes eight inputs at a time as two fours: where the second four begins.
+template <TileFormat kFormat>
+inline constexpr int kSecondFour = kFormat == TileFormat::kBf16Sixteens ? 16 : 4;
+
+// Inputs from one lane's place in a chunk to the next one's.
+template <TileFormat kFormat>
+inline constexpr int kLaneInputs = kFormat == TileFormat::kBf16Sixteens ? 4 : kPieceInputs<kFormat>;
 
 // Both halves times a bf16 that stands in both halves of `by`.
 __device__ inline uint32_t times(uint32_t pair, uint32_t by) {
@@ -143,7 +158,7 @@ __device__ inline void expand(const uint4& piece,
   const uint32_t words[4] = {piece.x, piece.y, piece.z, piece.w};
 #pragma unroll
   for (int i = 0; i < 4; ++i) {
-    if constexpr (kFormat == TileFormat::kBf16) {
+    if constexpr (is_bf16(kFormat)) {
       out[i] = words[i];
     } else if constexpr (kFormat == TileFormat::kMxfp4) {
       out[i] = unscale(e2m1_pair(words[part], i));
@@ -162,23 +177,40 @@ struct TileRows {
   const T* at[kTiles];
 };
 
-// Eight inputs from column k as bf16 pairs; past `size` they are zero.
+// Four inputs from column k as bf16 pairs; past `size` they are zero.
 template <bool kWhole>
-__device__ inline void load_eight(const bf16* row, int k, int size, uint32_t (&out)[4]) {
+__device__ inline uint2 load_four(const bf16* row, int k, int size) {
   if constexpr (kWhole) {
     // Behind the row the weights are zeros, and any inputs will do.
+    return __ldg(reinterpret_cast<const uint2*>(row + (k < size ? k : 0)));
+  } else {
+    uint32_t pairs[2];
+#pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      const uint32_t low = row != nullptr && k + 2 * i < size ? row[k + 2 * i].bits : 0;
+      const uint32_t high = row != nullptr && k + 2 * i + 1 < size ? row[k + 2 * i + 1].bits : 0;
+      pairs[i] = low | (high << 16);
+    }
+    return {pairs[0], pairs[1]};
+  }
+}
+
+// Four inputs from column k and four from kSecond behind it.
+template <int kSecond, bool kWhole>
+__device__ inline void load_eight(const bf16* row, int k, int size, uint32_t (&out)[4]) {
+  if constexpr (kWhole && kSecond == 4) {
     const uint4 x = __ldg(reinterpret_cast<const uint4*>(row + (k < size ? k : 0)));
     out[0] = x.x;
     out[1] = x.y;
     out[2] = x.z;
     out[3] = x.w;
   } else {
-#pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      const uint32_t low = row != nullptr && k + 2 * i < size ? row[k + 2 * i].bits : 0;
-      const uint32_t high = row != nullptr && k + 2 * i + 1 < size ? row[k + 2 * i + 1].bits : 0;
-      out[i] = low | (high << 16);
-    }
+    const uint2 first = load_four<kWhole>(row, k, size);
+    const uint2 second = load_four<kWhole>(row, k + kSecond, size);
+    out[0] = first.x;
+    out[1] = first.y;
+    out[2] = second.x;
+    out[3] = second.y;
   }
 }
 
@@ -196,7 +228,7 @@ __device__ inline void split(float x, uint32_t (&parts)[3]) {
 template <int kTiles>
 using TileSums = float[kTiles][4];
 
-template <int kTiles, bool kWhole>
+template <int kSecond, int kTiles, bool kWhole>
 __device__ inline void multiply(TileSums<kTiles>& sums,
                                 const uint32_t (&low)[4],
                                 const uint32_t (&high)[4],
@@ -207,13 +239,13 @@ __device__ inline void multiply(TileSums<kTiles>& sums,
 #pragma unroll
   for (int n = 0; n < kTiles; ++n) {
     uint32_t x[4];
-    load_eight<kWhole>(rows.at[n], range.x, range.y, x);
+    load_eight<kSecond, kWhole>(rows.at[n], range.x, range.y, x);
     mma_16x8x16(sums[n], a0, x[0], x[1]);
     mma_16x8x16(sums[n], a1, x[2], x[3]);
   }
 }
 
-template <int kTiles>
+template <int kSecond, int kTiles>
 __device__ inline void multiply(TileSums<kTiles>& sums,
                                 const uint32_t (&low)[4],
                                 const uint32_t (&high)[4],
@@ -226,7 +258,7 @@ __device__ inline void multiply(TileSums<kTiles>& sums,
     uint32_t x[3][4];
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
-      const int k = range.x + 2 * i;
+      const int k = range.x + (i < 2 ? 2 * i : kSecond + 2 * (i - 2));
       uint32_t first[3];
       uint32_t second[3];
       split(rows.at[n] != nullptr && k < range.y ? rows.at[n][k] : 0.0F, first);
@@ -295,7 +327,7 @@ __device__ inline void add_piece(TileSums<kTiles>& sums,
     uint32_t high[4];
     expand<kFormat>(pieces[0], part, low_scale, low);
     expand<kFormat>(pieces[1], part, high_scale, high);
-    multiply(sums, low, high, rows, int2{k + 8 * part, lane.num_in});
+    multiply<kSecondFour<kFormat>>(sums, low, high, rows, int2{k + 8 * part, lane.num_in});
   }
 }
 
@@ -306,7 +338,15 @@ __device__ inline void load_pieces(uint4 (&pieces)[2], const LaneWeights& lane, 
   for (int r = 0; r < 2; ++r) {
     pieces[r] = uint4{0, 0, 0, 0};
     if (k < lane.num_padded) {
-      pieces[r] = __ldg(reinterpret_cast<const uint4*>(lane.values[r]) + k / kPieceInputs<kFormat>);
+      if constexpr (kFormat == TileFormat::kBf16Sixteens) {
+        const auto* const fours = reinterpret_cast<const uint2*>(lane.values[r]);
+        const uint2 first = __ldg(fours + k / 4);
+        const uint2 second = __ldg(fours + (k + kSecondFour<kFormat>) / 4);
+        pieces[r] = uint4{first.x, first.y, second.x, second.y};
+      } else {
+        const auto* const values = reinterpret_cast<const uint4*>(lane.values[r]);
+        pieces[r] = __ldg(values + k / kPieceInputs<kFormat>);
+      }
     }
   }
 }
@@ -337,20 +377,23 @@ __device__ inline void add_product(TileSums<kTiles>& sums,
   constexpr int kChunk = 4 * kPieceInputs<kFormat>;
   constexpr int kAhead = kFormat == TileFormat::kMxfp4 ? 2 : 4;  // chunks on their way at once
   const int num_chunks = (lane.num_padded + kChunk - 1) / kChunk;
+  const int chunks_per_warp = (num_chunks + kTileWarps - 1) / kTileWarps;
   const int warp = static_cast<int>(threadIdx.x / kWarpSize);
-  const int place = static_cast<int>(threadIdx.x % 4) * kPieceInputs<kFormat>;
-  for (int c = warp; c < num_chunks; c += kAhead * kTileWarps) {
+  const int place = static_cast<int>(threadIdx.x % 4) * kLaneInputs<kFormat>;
+  const int end = min(num_chunks, (warp + 1) * chunks_per_warp);
+  for (int c = warp * chunks_per_warp; c < end; c += kAhead) {
     uint4 pieces[kAhead][2];
 #pragma unroll
     for (int i = 0; i < kAhead; ++i) {
-      load_pieces<kFormat>(pieces[i], lane, (c + i * kTileWarps) * kChunk + place);
+      const int chunk = c + i < end ? c + i : num_chunks;  // behind the rows are zeros
+      load_pieces<kFormat>(pieces[i], lane, chunk * kChunk + place);
     }
 #pragma unroll
     for (int i = 0; i < kAhead; ++i) {
-      const int first = (c + i * kTileWarps) * kChunk;
-      if (first >= lane.num_padded) {  // alike for the warp
+      if (c + i >= end) {  // alike for the warp
         break;
       }
+      const int first = (c + i) * kChunk;
       if constexpr (kFormat == TileFormat::kFp8) {
         TileSums<kTiles> part = {};
         add_piece<kFormat, T, kTiles, kWhole>(part, lane, pieces[i], rows, first + place);

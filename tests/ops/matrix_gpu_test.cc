@@ -1,4 +1,5 @@
 // Products with weights, CUDA against the CPU, in every format; and the bits of a row alone.
+// Covers: core/tensor_map
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -7,6 +8,7 @@
 #include <vector>
 
 #include "ops/linear.h"
+#include "ops/linear_kernels.h"
 #include "ops/moe_experts.h"
 #include "ops/route.h"
 #include "tests/ops/cuda_run.h"
@@ -82,6 +84,55 @@ TEST(CudaLinearTest, ARowsBitsDoNotDependOnTheOthers) {
            {std::pair<int64_t, int64_t>{0, 1}, {5, 8}, {30, 9}, {33, 34}}) {
         EXPECT_EQ(run(first, count).row_bytes(0, count), all.row_bytes(first, count))
             << weight_format_name(format) << ", rows " << first << " + " << count;
+      }
+    }
+  }
+}
+
+// Rows of all sizes of numbers, so that what an addition drops matters.
+TestTensor random_of_many_sizes(int64_t rows, int64_t columns) {
+  TestTensor x = TestTensor::random(DType::kBf16, {rows, columns}, 20);
+  TestRng rng(21);
+  for (int64_t i = 0; i < rows * columns; ++i) {
+    x.set(i, std::ldexp(static_cast<float>(x.value(i)), static_cast<int>(rng.integer(-12, 12))));
+  }
+  return x;
+}
+
+// Which kernel multiplies is chosen by the number of rows, so all must give the same bits.
+TEST(CudaLinearTest, EveryKernelHasTheSameBits) {
+  TALON_TRACE_SEED();
+  if (CudaContext(cuda_device(0)).info().capability_major != 9) {
+    GTEST_SKIP() << "the other kernels are Hopper's";
+  }
+  const auto x = random_of_many_sizes(300, 3072);
+  for (const auto& [num_out, num_in] :
+       {std::pair<int64_t, int64_t>{64, 1024}, {200, 1536}, {130, 3072}, {9, 1024}}) {
+    const TestWeight weight(WeightFormat::kBf16, num_out, num_in, 22);
+    const StackedWeight stack({&weight});
+    const auto run = [&](TestTensor& out, LinearConfig config) {
+      return run_on_cuda([&](Place& place) {
+        cuda::linear(place.stream().cuda(),
+                     {.out = place.out(out),
+                      .x = place.in(x).rows(0, out.view().size(0)).columns(0, num_in),
+                      .weight = place.weights(stack)[0]},
+                     config);
+      })[0];
+    };
+    for (const int64_t rows : {1, 7, 8, 9, 33, 64, 65, 129, 300}) {
+      for (const DType dtype : {DType::kF32, DType::kBf16}) {
+        TestTensor out(dtype, {rows, num_out}, /*padding=*/3);
+        const TestTensor expected = run(out, {LinearKernel::kTiles, 32});
+        for (const LinearConfig config : {LinearConfig{LinearKernel::kCluster, 8},
+                                          {LinearKernel::kCluster, 16},
+                                          {LinearKernel::kCluster, 32},
+                                          {LinearKernel::kCluster, 64},
+                                          {LinearKernel::kCluster, 128},
+                                          {LinearKernel::kWide, 128}}) {
+          EXPECT_EQ(run(out, config).row_bytes(0, rows), expected.row_bytes(0, rows))
+              << "[" << num_out << ", " << num_in << "], rows " << rows << ", " << dtype_name(dtype)
+              << ", rows a block " << config.rows_per_block;
+        }
       }
     }
   }
