@@ -3,6 +3,7 @@
 # Writes the one source file that knows the commit of a build: COMMIT if it is given, else what git
 # says of SOURCE (12 digits, and "-dirty" behind them if tracked files differ from it), else
 # "unknown". A file that would not change is left alone, so that nothing is built again.
+cmake_minimum_required(VERSION 3.25)
 set(commit "${COMMIT}")
 if(commit STREQUAL "")
   set(commit unknown)
