@@ -99,9 +99,6 @@ class AutoPolicy final : public SpecPolicy {
     for (int32_t k = 1; k <= outlook.max_drafts; ++k) {
       best = outlook.rate(k) > outlook.rate(best) ? k : best;
     }
-    if (k_ < 0) {
-      k_ = best;
-    }
     const int32_t current = std::min(k_, outlook.max_drafts);
     const double gain = outlook.rate(best) / outlook.rate(current) - 1.0;
     num_better_steps_ = gain > settings_.small_gain ? num_better_steps_ + 1 : 0;
@@ -153,7 +150,7 @@ class AutoPolicy final : public SpecPolicy {
 
   CostTable table_;
   AutoPolicySettings settings_;
-  int32_t k_ = -1;                // none chosen yet
+  int32_t k_ = kMaxDrafts;        // as many as there may be, until a gain is seen
   int32_t num_better_steps_ = 0;  // in a row, in which another k was better by a small gain
   int32_t num_steady_steps_ = 0;  // since k changed or a probe was made
 };

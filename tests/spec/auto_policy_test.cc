@@ -143,7 +143,7 @@ TEST(AutoPolicyTest, ProbesOnePositionMoreOnceAPeriod) {
   }
 
   std::vector<int32_t> expected(31, 0);
-  expected[9] = expected[19] = expected[29] = 1;
+  expected[10] = expected[20] = expected[30] = 1;  // the period begins with the change from K
   EXPECT_EQ(chosen, expected);
 }
 
