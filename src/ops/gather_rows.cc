@@ -16,7 +16,9 @@ void gather_rows(Stream stream, const GatherRowsArgs& args) {
     check.rank("rows", args.rows, 1);
   }
   const int64_t num_rows = is_copy ? args.x.size(0) : args.rows.size(0);
-  check.strided("out", args.out, args.x.dtype(), {num_rows, args.x.size(1)});
+  const bool rounds = args.x.dtype() == DType::kF32 && args.out.dtype() == DType::kBf16;
+  const DType out_dtype = rounds ? DType::kBf16 : args.x.dtype();
+  check.strided("out", args.out, out_dtype, {num_rows, args.x.size(1)});
   check.strided("x", args.x, args.x.dtype(), args.x.shape());
   check.disjoint("out", args.out, "x", args.x);
   if (!is_copy) {

@@ -1,5 +1,5 @@
-// out[r] = x[rows[r]]: copies whole rows of any dtype. A negative index gives zeros. Without a list
-// of rows all of x is copied.
+// out[r] = x[rows[r]]: copies whole rows of any dtype, or rounds float32 rows to bf16. A negative
+// index gives zeros. Without a list of rows all of x is copied.
 #pragma once
 
 #include "core/stream.h"
@@ -9,7 +9,7 @@ namespace talon::ops {
 
 struct GatherRowsArgs {
   TensorView out;        // [R, C]; rows may be strided
-  ConstTensorView x;     // [T, C] same dtype; rows may be strided
+  ConstTensorView x;     // [T, C] same dtype, or f32 for bf16; rows may be strided
   ConstTensorView rows;  // [R] i32; no array: rows 0, 1, .. of x, R = T
 };
 void gather_rows(Stream stream, const GatherRowsArgs& args);

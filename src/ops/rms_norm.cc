@@ -10,6 +10,12 @@
 namespace talon::ops {
 namespace {
 
+// The dtype that rows of `view` must have beside results of `out`: theirs, or float32.
+template <bool kConst>
+DType stream_dtype(const BasicTensorView<kConst>& view, const TensorView& out) {
+  return view.dtype() == DType::kF32 ? DType::kF32 : out.dtype();
+}
+
 bool is_scalar(Stream stream) { return stream.cpu().path() == CpuPath::kScalar; }
 
 }  // namespace
@@ -21,7 +27,7 @@ void rms_norm(Stream stream, const RmsNormArgs& args) {
   check.activation_dtype("gain", args.gain);
   const Shape& shape = args.out.shape();
   check.strided("out", args.out, args.out.dtype(), shape);
-  check.strided("x", args.x, args.out.dtype(), shape);
+  check.strided("x", args.x, stream_dtype(args.x, args.out), shape);
   check.operand("gain", args.gain, args.gain.dtype(), {shape[1]});
   check.same_or_disjoint("out", args.out, "x", args.x);
   check.disjoint("out", args.out, "gain", args.gain);
@@ -41,7 +47,7 @@ void add_rms_norm(Stream stream, const AddRmsNormArgs& args) {
   check.activation_dtype("gain", args.gain);
   const Shape& shape = args.out.shape();
   check.strided("out", args.out, args.out.dtype(), shape);
-  check.strided("residual", args.residual, args.out.dtype(), shape);
+  check.strided("residual", args.residual, stream_dtype(args.residual, args.out), shape);
   check.strided("delta", args.delta, args.out.dtype(), shape);
   check.operand("gain", args.gain, args.gain.dtype(), {shape[1]});
   check.disjoint("out", args.out, "residual", args.residual);

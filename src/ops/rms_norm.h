@@ -7,8 +7,9 @@
 // ones; one rounding at the end. `out` may be `x`; any other overlap is an error.
 //
 // `add_rms_norm` first adds into the residual stream: residual[t] += delta[t], rounded to the
-// dtype, then out = rms_norm(residual) computed from the rounded value (spec/eagle3.md S8). `out`
-// may be `delta`; any other overlap is an error.
+// stream's dtype, then out = rms_norm(residual) computed from the rounded value (spec/eagle3.md
+// S8). `out` may be `delta`; any other overlap is an error. With bf16 activations the stream may be
+// float32, which the target's is (docs/adr/0031).
 #pragma once
 
 #include "core/stream.h"
@@ -20,7 +21,7 @@ enum class GainForm { kZeroCentred, kPlain };
 
 struct RmsNormArgs {
   TensorView out;        // [T, C] bf16 or f32; rows may be strided
-  ConstTensorView x;     // [T, C] same dtype as out; rows may be strided
+  ConstTensorView x;     // [T, C] the dtype of out or f32; rows may be strided
   ConstTensorView gain;  // [C] bf16 or f32
   float eps;
   GainForm form;
@@ -29,7 +30,7 @@ void rms_norm(Stream stream, const RmsNormArgs& args);
 
 struct AddRmsNormArgs {
   TensorView out;         // [T, C] bf16 or f32; rows may be strided
-  TensorView residual;    // [T, C] same dtype; read and written
+  TensorView residual;    // [T, C] same dtype or f32; read and written
   ConstTensorView delta;  // [T, C] same dtype
   ConstTensorView gain;   // [C] bf16 or f32
   float eps;

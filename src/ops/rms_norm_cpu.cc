@@ -6,13 +6,14 @@
 #include "core/dtype.h"
 #include "ops/cpu_loop.h"
 #include "ops/cpu_math.h"
+#include "ops/norm_types.h"
 #include "ops/row_kernels.h"
 
 namespace talon::ops::cpu {
 namespace {
 
-template <class T, class G>
-void plain_norm_row(T* out, const T* x, const G* gain, const NormRow& row) {
+template <class T, class In, class G>
+void plain_norm_row(T* out, const In* x, const G* gain, const NormRow& row) {
   const float sum = lane_sum(row.size, [x](int64_t c) { return to_float(x[c]) * to_float(x[c]); });
   const float inverse = 1.0F / std::sqrt(sum / static_cast<float>(row.size) + row.eps);
   for (int64_t c = 0; c < row.size; ++c) {
@@ -20,8 +21,8 @@ void plain_norm_row(T* out, const T* x, const G* gain, const NormRow& row) {
   }
 }
 
-template <class T>
-void plain_add_row(T* out, const T* x, const T* y, int64_t size) {
+template <class T, class Y>
+void plain_add_row(T* out, const T* x, const Y* y, int64_t size) {
   for (int64_t c = 0; c < size; ++c) {
     out[c] = from_float<T>(to_float(x[c]) + to_float(y[c]));
   }
@@ -31,24 +32,17 @@ NormRow norm_row_of(int64_t size, float eps, GainForm form) {
   return {.size = size, .eps = eps, .offset = form == GainForm::kZeroCentred ? 1.0F : 0.0F};
 }
 
-// Calls body.operator()<T, G>() with the types of the rows and of the gain.
-template <class Body>
-void dispatch(DType rows, DType gain, const Body& body) {
-  dispatch_float(rows, [&]<class T>() {
-    dispatch_float(gain, [&]<class G>() { body.template operator()<T, G>(); });
-  });
-}
-
 }  // namespace
 
 void rms_norm(CpuContext& context, const RmsNormArgs& args) {
   const int64_t size = args.out.size(1);
   const NormRow row = norm_row_of(size, args.eps, args.form);
-  dispatch(args.out.dtype(), args.gain.dtype(), [&]<class T, class G>() {
+  const DType in = args.x.dtype();
+  dispatch_norm_types(args.out.dtype(), in, args.gain.dtype(), [&]<class T, class In, class G>() {
     const G* gain = args.gain.as<G>();
     for_rows(context, args.out.size(0), size, [&](int64_t begin, int64_t end) {
       for (int64_t t = begin; t < end; ++t) {
-        plain_norm_row(args.out.row<T>(t), args.x.row<T>(t), gain, row);
+        plain_norm_row(args.out.row<T>(t), args.x.row<In>(t), gain, row);
       }
     });
   });
@@ -57,13 +51,14 @@ void rms_norm(CpuContext& context, const RmsNormArgs& args) {
 void add_rms_norm(CpuContext& context, const AddRmsNormArgs& args) {
   const int64_t size = args.out.size(1);
   const NormRow row = norm_row_of(size, args.eps, args.form);
-  dispatch(args.out.dtype(), args.gain.dtype(), [&]<class T, class G>() {
+  const DType in = args.residual.dtype();
+  dispatch_norm_types(args.out.dtype(), in, args.gain.dtype(), [&]<class T, class In, class G>() {
     const G* gain = args.gain.as<G>();
     for_rows(context, args.out.size(0), size, [&](int64_t begin, int64_t end) {
       for (int64_t t = begin; t < end; ++t) {
-        T* residual = args.residual.row<T>(t);
-        plain_add_row<T>(residual, residual, args.delta.row<T>(t), size);
-        plain_norm_row<T>(args.out.row<T>(t), residual, gain, row);
+        In* residual = args.residual.row<In>(t);
+        plain_add_row(residual, residual, args.delta.row<T>(t), size);
+        plain_norm_row(args.out.row<T>(t), residual, gain, row);
       }
     });
   });

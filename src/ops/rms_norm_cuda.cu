@@ -4,49 +4,51 @@
 
 #include "ops/cuda_kernel.cuh"
 #include "ops/norm_row.cuh"
+#include "ops/norm_types.h"
 
 namespace talon::ops::cuda {
 namespace {
 
-template <class T, class G>
+template <class T, class In, class G>
 struct NormParams {
-  T* out;         // [T, C]
-  const T* x;     // [T, C]
-  T* residual;    // [T, C] of add_rms_norm
-  const G* gain;  // [C]
+  T* out;          // [T, C]
+  const In* x;     // [T, C] of rms_norm
+  const T* delta;  // [T, C] of add_rms_norm
+  In* residual;    // [T, C] of add_rms_norm
+  const G* gain;   // [C]
   int64_t out_stride;
-  int64_t x_stride;
+  int64_t x_stride;  // of x or delta
   int64_t residual_stride;
   NormForm form;
 };
 
-template <class T, class G, int kWidth>
-__global__ void __launch_bounds__(kNormThreads) norm_kernel(const NormParams<T, G> p) {
+template <class T, class In, class G, int kWidth>
+__global__ void __launch_bounds__(kNormThreads) norm_kernel(const NormParams<T, In, G> p) {
   await_previous();
   const int64_t t = blockIdx.x;
-  const T* x = p.x + t * p.x_stride;
+  const In* x = p.x + t * p.x_stride;
   norm_row<T, G, kWidth>(p.out + t * p.out_stride, p.gain, p.form,
-                         [x](int64_t c) { return load_floats<T, kWidth>(x + c); });
+                         [x](int64_t c) { return load_floats<In, kWidth>(x + c); });
 }
 
 // A thread reads back only what it wrote itself.
-template <class T, class G, int kWidth>
-__global__ void __launch_bounds__(kNormThreads) add_norm_kernel(const NormParams<T, G> p) {
+template <class T, class In, class G, int kWidth>
+__global__ void __launch_bounds__(kNormThreads) add_norm_kernel(const NormParams<T, In, G> p) {
   await_previous();
   const int64_t t = blockIdx.x;
-  const T* delta = p.x + t * p.x_stride;
-  T* residual = p.residual + t * p.residual_stride;
+  const T* delta = p.delta + t * p.x_stride;
+  In* residual = p.residual + t * p.residual_stride;
   for (int64_t c = threadIdx.x * kWidth; c < p.form.size; c += kNormThreads * kWidth) {
-    const Vector<float, kWidth> x = load_floats<T, kWidth>(residual + c);
+    const Vector<float, kWidth> x = load_floats<In, kWidth>(residual + c);
     const Vector<float, kWidth> y = load_floats<T, kWidth>(delta + c);
-    Vector<T, kWidth> sum;
+    Vector<In, kWidth> sum;
     for (int i = 0; i < kWidth; ++i) {
-      sum.at[i] = rounded<T>(x.at[i] + y.at[i]);
+      sum.at[i] = rounded<In>(x.at[i] + y.at[i]);
     }
-    *reinterpret_cast<Vector<T, kWidth>*>(residual + c) = sum;
+    *reinterpret_cast<Vector<In, kWidth>*>(residual + c) = sum;
   }
   norm_row<T, G, kWidth>(p.out + t * p.out_stride, p.gain, p.form,
-                         [residual](int64_t c) { return load_floats<T, kWidth>(residual + c); });
+                         [residual](int64_t c) { return load_floats<In, kWidth>(residual + c); });
 }
 
 template <class T>
@@ -86,46 +88,42 @@ LaunchShape shape_of(const CudaContext& context, int64_t rows) {
           .dependent = true};
 }
 
-// Calls body.operator()<T, G>() with the types of the rows and of the gain.
-template <class Body>
-void dispatch(DType rows, DType gain, const Body& body) {
-  dispatch_float(rows, [&]<class T>() {
-    dispatch_float(gain, [&]<class G>() { body.template operator()<T, G>(); });
-  });
-}
-
 }  // namespace
 
 void rms_norm(CudaContext& context, const RmsNormArgs& args) {
-  dispatch(args.out.dtype(), args.gain.dtype(), [&]<class T, class G>() {
-    const NormParams<T, G> params = {.out = args.out.as<T>(),
-                                     .x = args.x.as<T>(),
-                                     .residual = nullptr,
-                                     .gain = args.gain.as<G>(),
-                                     .out_stride = args.out.stride(0),
-                                     .x_stride = args.x.stride(0),
-                                     .residual_stride = 0,
-                                     .form = form_of(args.out.size(1), args.eps, args.form)};
-    const bool wide = has_vector_rows<T>(args.out) && has_vector_rows<T>(args.x);
+  const DType in = args.x.dtype();
+  dispatch_norm_types(args.out.dtype(), in, args.gain.dtype(), [&]<class T, class In, class G>() {
+    const NormParams<T, In, G> params = {.out = args.out.as<T>(),
+                                         .x = args.x.as<In>(),
+                                         .delta = nullptr,
+                                         .residual = nullptr,
+                                         .gain = args.gain.as<G>(),
+                                         .out_stride = args.out.stride(0),
+                                         .x_stride = args.x.stride(0),
+                                         .residual_stride = 0,
+                                         .form = form_of(args.out.size(1), args.eps, args.form)};
+    const bool wide = has_vector_rows<T>(args.out) && has_vector_rows<In>(args.x);
     launch(shape_of(context, args.out.size(0)),
-           wide ? norm_kernel<T, G, kVector<T>> : norm_kernel<T, G, 1>, params);
+           wide ? norm_kernel<T, In, G, kVector<In>> : norm_kernel<T, In, G, 1>, params);
   });
 }
 
 void add_rms_norm(CudaContext& context, const AddRmsNormArgs& args) {
-  dispatch(args.out.dtype(), args.gain.dtype(), [&]<class T, class G>() {
-    const NormParams<T, G> params = {.out = args.out.as<T>(),
-                                     .x = args.delta.as<T>(),
-                                     .residual = args.residual.as<T>(),
-                                     .gain = args.gain.as<G>(),
-                                     .out_stride = args.out.stride(0),
-                                     .x_stride = args.delta.stride(0),
-                                     .residual_stride = args.residual.stride(0),
-                                     .form = form_of(args.out.size(1), args.eps, args.form)};
+  const DType in = args.residual.dtype();
+  dispatch_norm_types(args.out.dtype(), in, args.gain.dtype(), [&]<class T, class In, class G>() {
+    const NormParams<T, In, G> params = {.out = args.out.as<T>(),
+                                         .x = nullptr,
+                                         .delta = args.delta.as<T>(),
+                                         .residual = args.residual.as<In>(),
+                                         .gain = args.gain.as<G>(),
+                                         .out_stride = args.out.stride(0),
+                                         .x_stride = args.delta.stride(0),
+                                         .residual_stride = args.residual.stride(0),
+                                         .form = form_of(args.out.size(1), args.eps, args.form)};
     const bool wide = has_vector_rows<T>(args.out) && has_vector_rows<T>(args.delta) &&
-                      has_vector_rows<T>(args.residual);
+                      has_vector_rows<In>(args.residual);
     launch(shape_of(context, args.out.size(0)),
-           wide ? add_norm_kernel<T, G, kVector<T>> : add_norm_kernel<T, G, 1>, params);
+           wide ? add_norm_kernel<T, In, G, kVector<In>> : add_norm_kernel<T, In, G, 1>, params);
   });
 }
 

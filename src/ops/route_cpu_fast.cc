@@ -27,7 +27,7 @@ void choose(const RouteArgs& args, int64_t t, Values& sigmoids) {
   const int64_t num_chosen = args.expert_ids.size(1);
   Values scores;
   sigmoid_row<kPath>(sigmoids.data(), sigmoids.data(), num_experts);
-  add_row<kPath, float>(scores.data(), sigmoids.data(), args.bias.as<float>(), num_experts);
+  add_row<kPath, float, float>(scores.data(), sigmoids.data(), args.bias.as<float>(), num_experts);
   float* const end = scores.data() + num_experts;
   std::replace_if(scores.data(), end, [](float score) { return score != score; }, kLowest);
 

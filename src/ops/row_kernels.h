@@ -24,9 +24,13 @@ struct NormRow {
 template <CpuPath kPath, class T, class In, class G>
 void norm_row(T* out, const In* x, const G* gain, const NormRow& row);
 
+// out = x, rounded.
+template <CpuPath kPath>
+void round_row(bf16* out, const float* x, int64_t size);
+
 // out = x + y; out may be either.
-template <CpuPath kPath, class T>
-void add_row(T* out, const T* x, const T* y, int64_t size);
+template <CpuPath kPath, class T, class Y>
+void add_row(T* out, const T* x, const Y* y, int64_t size);
 
 struct HeadRow {
   int64_t size;      // D

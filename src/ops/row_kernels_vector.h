@@ -85,8 +85,15 @@ void norm_row(T* out, const In* x, const G* gain, const NormRow& row) {
   });
 }
 
-template <CpuPath kPath, class T>
-void add_row(T* out, const T* x, const T* y, int64_t size) {
+template <CpuPath kPath>
+void round_row(bf16* out, const float* x, int64_t size) {
+  using V = VectorOf<kPath>;
+  for_vectors<V>(size, [=](int64_t i, auto load, auto store)
+                           TALON_ALWAYS_INLINE_LAMBDA { store(out + i, load(x + i)); });
+}
+
+template <CpuPath kPath, class T, class Y>
+void add_row(T* out, const T* x, const Y* y, int64_t size) {
   using V = VectorOf<kPath>;
   for_vectors<V>(size, [=](int64_t i, auto load, auto store) TALON_ALWAYS_INLINE_LAMBDA {
     store(out + i, V::add(load(x + i), load(y + i)));
@@ -190,7 +197,7 @@ float max_row(const T* x, const uint8_t* allowed, int64_t size) {
 #define TALON_ROW_KERNELS_TYPE(kPath, T)                                                    \
   TALON_ROW_KERNELS_GAIN(kPath, T, T, float)                                                \
   TALON_ROW_KERNELS_GAIN(kPath, T, T, bf16)                                                 \
-  template void add_row<kPath, T>(T*, const T*, const T*, int64_t);                         \
+  template void add_row<kPath, T, T>(T*, const T*, const T*, int64_t);                      \
   template void norm_rope_row<kPath, T, float>(T*, const T*, const float*, const HeadRow&); \
   template void norm_rope_row<kPath, T, bf16>(T*, const T*, const bf16*, const HeadRow&);   \
   template void gated_row<kPath, T, T>(T*, const T*, const T*, int64_t, const Activation&); \
@@ -201,9 +208,13 @@ float max_row(const T* x, const uint8_t* allowed, int64_t size) {
   TALON_ROW_KERNELS_TYPE(kPath, bf16)                                                     \
   TALON_ROW_KERNELS_GAIN(kPath, float, bf16, float)                                       \
   TALON_ROW_KERNELS_GAIN(kPath, float, bf16, bf16)                                        \
+  TALON_ROW_KERNELS_GAIN(kPath, bf16, float, float)                                       \
+  TALON_ROW_KERNELS_GAIN(kPath, bf16, float, bf16)                                        \
+  template void add_row<kPath, float, bf16>(float*, const float*, const bf16*, int64_t);  \
   template void gated_row<kPath, bf16, float>(bf16*, const float*, const float*, int64_t, \
                                               const Activation&);                         \
-  template void sigmoid_row<kPath>(float*, const float*, int64_t);
+  template void sigmoid_row<kPath>(float*, const float*, int64_t);                        \
+  template void round_row<kPath>(bf16*, const float*, int64_t);
 // NOLINTEND(bugprone-macro-parentheses)
 
 }  // namespace talon::ops::cpu

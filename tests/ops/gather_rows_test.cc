@@ -1,4 +1,4 @@
-// Whole rows of any dtype, byte by byte.
+// Whole rows of any dtype, byte by byte, and float32 rows as bf16.
 #include "ops/gather_rows.h"
 
 #include <gtest/gtest.h>
@@ -68,6 +68,25 @@ TEST(GatherRowsTest, CopiesAllRowsWithoutAList) {
     EXPECT_TRUE(out.guards_intact());
     for (int64_t r = 0; r < kRows; ++r) {
       ASSERT_EQ(out.row_bytes(r), x.row_bytes(r)) << r;
+    }
+  });
+}
+
+TEST(GatherRowsTest, RoundsFloatRowsToBf16) {
+  TALON_TRACE_SEED();
+  const auto x = TestTensor::random(DType::kF32, {kRows, kColumns}, 1, 1.0F, /*padding=*/3);
+  const std::vector<int32_t> rows = {8, -1, 0, 5, 5};
+  const TestTensor row_array = TestTensor::of_i32(rows);
+  for_each_run([&](Stream stream) {
+    TestTensor out(DType::kBf16, {std::ssize(rows), kColumns}, 5);
+
+    gather_rows(stream, {.out = out.view(), .x = x.cview(), .rows = row_array.cview()});
+
+    EXPECT_TRUE(out.guards_intact());
+    for (int64_t i = 0; i < out.num_elements(); ++i) {
+      const int64_t row = rows[static_cast<size_t>(i / kColumns)];
+      const double from = row < 0 ? 0.0 : x.value(row * kColumns + i % kColumns);
+      ASSERT_EQ(out.value(i), to_float(from_float<bf16>(static_cast<float>(from)))) << i;
     }
   });
 }

@@ -68,8 +68,8 @@ TEST(OpChecksDeathTest, WrongOperandsAreNamed) {
 
   Call dtype;
   TestTensor half(DType::kBf16, {4, 8});
-  dtype.args.out = half.view();
-  EXPECT_DEATH(dtype.run(), "rms_norm: x is f32, not bf16");
+  dtype.args.x = half.cview();
+  EXPECT_DEATH(dtype.run(), "rms_norm: x is bf16, not f32");
 
   Call integers;
   TestTensor ids(DType::kI32, {8});

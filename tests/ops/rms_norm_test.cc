@@ -30,6 +30,9 @@ struct NormCase {
   GainForm form;
   int64_t padding = 0;
   float amplitude = 1.0F;
+  bool float_stream = false;  // bf16 results of a float32 residual stream
+
+  DType stream_dtype() const { return float_stream ? DType::kF32 : dtype; }
 };
 
 std::vector<NormCase> norm_cases() {
@@ -46,6 +49,11 @@ std::vector<NormCase> norm_cases() {
       cases.push_back({dtype, gain, 2, 96, centred, 0, /*amplitude=*/1e15F});
       cases.push_back({dtype, gain, 2, 96, GainForm::kPlain, 0, /*amplitude=*/1e-25F});
       cases.push_back({dtype, gain, 9, 6144, centred});  // enough for two threads
+    }
+  }
+  for (const DType gain : {DType::kF32, DType::kBf16}) {
+    for (const int64_t size : {1, 15, 33, 256, 6144}) {
+      cases.push_back({DType::kBf16, gain, 9, size, centred, /*padding=*/3, 1.0F, true});
     }
   }
   return cases;
@@ -84,7 +92,8 @@ TEST(RmsNormTest, MatchesDoublePrecision) {
   TALON_TRACE_SEED();
   for (const NormCase& c : norm_cases()) {
     SCOPED_TRACE(testing::Message() << dtype_name(c.dtype) << " " << c.rows << " x " << c.size);
-    const auto x = TestTensor::random(c.dtype, {c.rows, c.size}, 10, c.amplitude, c.padding);
+    const auto x =
+        TestTensor::random(c.stream_dtype(), {c.rows, c.size}, 10, c.amplitude, c.padding);
     const auto gain = TestTensor::random(c.gain_dtype, {c.size}, 11);
     CpuContext scalar(1, CpuPath::kScalar, false);
     const TestTensor reference = run_norm(Stream(scalar), c, x, gain);
@@ -140,7 +149,8 @@ TEST(AddRmsNormTest, RoundsTheResidualAndNormalisesTheRoundedValue) {
   TALON_TRACE_SEED();
   for (const NormCase& c : norm_cases()) {
     SCOPED_TRACE(testing::Message() << dtype_name(c.dtype) << " " << c.rows << " x " << c.size);
-    const auto before = TestTensor::random(c.dtype, {c.rows, c.size}, 16, c.amplitude, c.padding);
+    const auto before =
+        TestTensor::random(c.stream_dtype(), {c.rows, c.size}, 16, c.amplitude, c.padding);
     const auto delta = TestTensor::random(c.dtype, {c.rows, c.size}, 17, c.amplitude);
     const auto gain = TestTensor::random(c.gain_dtype, {c.size}, 18);
     std::vector<double> sum = before.values();

@@ -73,6 +73,26 @@ RowInvarianceCase add_norm_case(DType dtype, int64_t size) {
           }};
 }
 
+RowInvarianceCase float_stream_case(int64_t size) {
+  const auto before = TestTensor::random(DType::kF32, {kRows, size}, 40);
+  const auto delta = TestTensor::random(DType::kBf16, {kRows, size}, 41);
+  const auto gain = TestTensor::random(DType::kF32, {size}, 42);
+  return {"a float32 stream beside bf16", [=](Stream stream, int64_t first, int64_t count) {
+            TestTensor residual = before;
+            TestTensor out(DType::kBf16, {count, size});
+            TestTensor tap(DType::kBf16, {count, size});
+            const TensorView rows = residual.view().rows(first, count);
+            add_rms_norm(stream, {.out = out.view(),
+                                  .residual = rows,
+                                  .delta = delta.cview().rows(first, count),
+                                  .gain = gain.cview(),
+                                  .eps = kEps,
+                                  .form = GainForm::kPlain});
+            gather_rows(stream, {.out = tap.view(), .x = rows, .rows = {}});
+            return rows_of({&out, &tap}, count);
+          }};
+}
+
 RowInvarianceCase draft_input_case(DType dtype, int64_t size) {
   const auto taps = TestTensor::random(dtype, {kRows, 3 * size}, 6);
   const auto gains = TestTensor::random(DType::kBf16, {3, size}, 7);
@@ -237,6 +257,9 @@ RowInvarianceCase qkv_case(PlaneTypes types) {
 
 TEST(RowInvarianceSmallTest, NormsAndSums) {
   TALON_TRACE_SEED();
+  for (const int64_t size : {67, 1536}) {
+    expect_row_invariant(float_stream_case(size));
+  }
   for (const DType dtype : {DType::kF32, DType::kBf16}) {
     for (const int64_t size : {67, 1536}) {
       expect_row_invariant(norm_case(dtype, size));

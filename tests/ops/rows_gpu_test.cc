@@ -81,6 +81,47 @@ TEST(CudaAddRmsNormTest, RoundsTheResidualAsTheCpuDoes) {
   });
 }
 
+TEST(CudaAddRmsNormTest, TakesAFloatStreamBesideBf16) {
+  for_each_rows([](const RowsCase& c, DType gain_dtype) {
+    const auto residual = TestTensor::random(DType::kF32, {c.rows, c.size}, 22, 2.0F, c.padding);
+    const auto delta = TestTensor::random(DType::kBf16, {c.rows, c.size}, 23);
+    const auto gain = TestTensor::random(gain_dtype, {c.size}, 24);
+    const TestTensor normed(DType::kBf16, {c.rows, c.size}, c.padding);
+    const TestTensor added(DType::kBf16, {c.rows, c.size}, c.padding);
+    expect_cuda_near(
+        [&](Place& place) {
+          rms_norm(place.stream(), {.out = place.out(normed),
+                                    .x = place.in(residual),
+                                    .gain = place.in(gain),
+                                    .eps = 1e-6F,
+                                    .form = GainForm::kZeroCentred});
+          add_rms_norm(place.stream(), {.out = place.out(added),
+                                        .residual = place.out(residual),
+                                        .delta = place.in(delta),
+                                        .gain = place.in(gain),
+                                        .eps = 1e-6F,
+                                        .form = GainForm::kZeroCentred});
+        },
+        {rounding_bound(DType::kBf16), rounding_bound(DType::kBf16), kExact});
+  });
+}
+
+TEST(CudaGatherRowsTest, RoundsFloatRowsToBf16) {
+  for_each_rows([](const RowsCase& c, DType) {
+    const auto x = TestTensor::random(DType::kF32, {c.rows + 1, c.size}, 25, 2.0F, c.padding);
+    const TestTensor rows = TestTensor::of_i32({0, -1, static_cast<int32_t>(c.rows), 0});
+    const TestTensor out(DType::kBf16, {4, c.size}, c.padding);
+    const TestTensor all(DType::kBf16, {c.rows + 1, c.size}, c.padding);
+    expect_cuda_near(
+        [&](Place& place) {
+          const ConstTensorView from = place.in(x);
+          gather_rows(place.stream(), {.out = place.out(out), .x = from, .rows = place.in(rows)});
+          gather_rows(place.stream(), {.out = place.out(all), .x = from, .rows = {}});
+        },
+        {kExact, kExact});
+  });
+}
+
 TEST(CudaAddTest, IsExact) {
   for_each_rows([](const RowsCase& c, DType dtype) {
     const auto x = TestTensor::random(dtype, {c.rows, c.size}, 6, 2.0F, c.padding);

@@ -28,7 +28,10 @@ int64_t array_bytes(DType dtype, int64_t num_elements) {
   return round_up(dtype_bytes(dtype) * num_elements, Arena::kArenaAlignment);
 }
 
-// The residual stream entering a tapped layer, copied to the tap's columns.
+// The residual stream is float32 whatever the activations are (docs/adr/0031).
+constexpr DType kResidual = DType::kF32;
+
+// The residual stream entering a tapped layer, copied to the tap's columns in their type.
 void copy_taps(Stream stream, int32_t layer, ConstTensorView residual, const ForwardOutput& out) {
   for (size_t i = 0; i < out.tap_layers.size(); ++i) {
     if (out.tap_layers[i] == layer) {
@@ -71,7 +74,7 @@ void M3Model::forward(
   check_taps(out.tap_layers, config_.num_layers);
   const Arena::Scope scope(arena);
   const Shape shape{batch.num_rows, config_.hidden_size};
-  const TensorView residual = arena.take(dtype(), shape);
+  const TensorView residual = arena.take(kResidual, shape);
   const TensorView normed = arena.take(dtype(), shape);
   const TensorView delta = arena.take(dtype(), shape);
   const Rows rows{.in = normed, .out = delta};
@@ -237,7 +240,7 @@ void M3Model::logits(const Step& step, const Rows& last, TensorView out) const {
   const Arena::Scope scope(step.arena);
   const ConstTensorView chosen = step.batch.logit_rows;
   const Shape shape{num_rows, config_.hidden_size};
-  const TensorView residual = step.arena.take(dtype(), shape);
+  const TensorView residual = step.arena.take(kResidual, shape);
   const TensorView hidden = step.arena.take(dtype(), shape);
   ops::gather_rows(step.stream, {.out = residual, .x = last.in, .rows = chosen});
   ops::gather_rows(step.stream, {.out = hidden, .x = last.out, .rows = chosen});
@@ -253,9 +256,11 @@ void M3Model::logits(const Step& step, const Rows& last, TensorView out) const {
 int64_t M3Model::scratch_bytes(int32_t num_rows, int32_t num_logit_rows) const {
   const int64_t rows = num_rows;
   const int64_t q_columns = int64_t{config_.num_heads} * config_.head_dim;
-  const int64_t shared = 3 * array_bytes(dtype(), rows * config_.hidden_size) +
+  const int64_t shared = array_bytes(kResidual, rows * config_.hidden_size) +
+                         2 * array_bytes(dtype(), rows * config_.hidden_size) +
                          array_bytes(DType::kF32, rows * config_.rotary_dim);
-  int64_t most = 2 * array_bytes(dtype(), int64_t{num_logit_rows} * config_.hidden_size);
+  const int64_t logit_values = int64_t{num_logit_rows} * config_.hidden_size;
+  int64_t most = array_bytes(kResidual, logit_values) + array_bytes(dtype(), logit_values);
   for (size_t l = 0; l < config_.is_moe.size(); ++l) {
     const bool is_sparse = config_.is_sparse[l];
     int64_t attention = array_bytes(dtype(), rows * qkv_columns(is_sparse)) +
