@@ -35,9 +35,10 @@ __global__ void __launch_bounds__(kTileThreads) linear_kernel(const LinearParams
     const bool exists = row < p.num_rows;
     rows.at[n] = exists || kWhole ? p.x + (exists ? row : first_row) * p.x_stride : nullptr;
   }
-  TileSums<kTiles> sums = {};
-  add_product<kFormat, T, kTiles, kWhole>(sums, lane_weights(p.weight, first_output, 0), rows);
-  shared.store(sums);
+  TileSums<kTiles> sums[1] = {};
+  const LaneWeights lanes[1] = {lane_weights(p.weight, first_output, 0)};
+  add_part<kFormat, T>(sums, lanes, rows);
+  shared.store(sums[0]);
   __syncthreads();
   for (int i = static_cast<int>(threadIdx.x); i < 8 * kTiles * kTileOutputRows; i += kTileThreads) {
     const int row = i / kTileOutputRows;

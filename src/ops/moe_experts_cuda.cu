@@ -1,7 +1,8 @@
 // Four kernels, none of which the host tells how many rows an expert has: `group` sorts the (row,
 // m) pairs by expert and lists items of up to 8 or 32 rows of one expert, the shared expert's rows
-// among them; `gate_up` and `down` run a block for each item and 16 outputs, with a grid for the
-// most items there can be; `combine` adds up each row's experts in listed order.
+// among them; `gate_up` runs a block for each item and 16 outputs of both, `down` a warp for each
+// item and 16 outputs, with a grid for the most items there can be; `combine` adds up each row's
+// experts in listed order.
 //
 // At decode the bytes are those of the distinct experts' weights, each read once if it has no more
 // than 8 rows, which is the rule up to some 256 rows of M3 (perf: 28.7 distinct of 128 at 8 rows).
@@ -140,7 +141,9 @@ __device__ T* activation_row(const ProductParams<T>& p, const Item& item, int ro
 
 // routed and shared are gate_up [2 W, C].
 template <TileFormat kFormat, class T, int kTiles, bool kWhole>
-__global__ void __launch_bounds__(kTileThreads) gate_up_kernel(const ProductParams<T> p) {
+__global__ void __launch_bounds__(kTileThreads,
+                                  kTiles == 1 && kFormat == TileFormat::kMxfp4 ? 3 : 1)
+    gate_up_kernel(const ProductParams<T> p) {
   await_previous();
   __shared__ TileShared<kTiles> gate_shared;
   __shared__ TileShared<kTiles> up_shared;
@@ -164,12 +167,12 @@ __global__ void __launch_bounds__(kTileThreads) gate_up_kernel(const ProductPara
     rows.at[n] = exists || kWhole ? p.x + from * p.x_stride : nullptr;
   }
   const int64_t matrix = item.expert >= 0 ? item.expert : 0;
-  TileSums<kTiles> gate = {};
-  add_product<kFormat, T, kTiles, kWhole>(gate, lane_weights(w, first_output, matrix), rows);
-  gate_shared.store(gate);
-  TileSums<kTiles> up = {};
-  add_product<kFormat, T, kTiles, kWhole>(up, lane_weights(w, width + first_output, matrix), rows);
-  up_shared.store(up);
+  TileSums<kTiles> sums[2] = {};
+  const LaneWeights lanes[2] = {lane_weights(w, first_output, matrix),
+                                lane_weights(w, width + first_output, matrix)};
+  add_part<kFormat, T>(sums, lanes, rows);
+  gate_shared.store(sums[0]);
+  up_shared.store(sums[1]);
   __syncthreads();
   for (int i = static_cast<int>(threadIdx.x); i < 8 * kTiles * kTileOutputRows; i += kTileThreads) {
     const int row = i / kTileOutputRows;
@@ -181,38 +184,44 @@ __global__ void __launch_bounds__(kTileThreads) gate_up_kernel(const ProductPara
   }
 }
 
-// routed and shared are down [C, W].
+// routed and shared are down [C, W]: short rows, so a warp takes 16 outputs.
 template <TileFormat kFormat, class T, int kTiles, bool kWhole>
-__global__ void __launch_bounds__(kTileThreads) down_kernel(const ProductParams<T> p) {
+__global__ void __launch_bounds__(kTileThreads, kTiles == 1 ? 3 : 1)
+    down_kernel(const ProductParams<T> p) {
   await_previous();
-  __shared__ TileShared<kTiles> shared;
   if (static_cast<int>(blockIdx.y) >= *p.num_items) {
     return;
   }
   const Item item = p.items[blockIdx.y];
   const WeightRows& w = item.expert >= 0 ? p.routed : p.shared;
-  const int first_output = static_cast<int>(blockIdx.x) * kTileOutputRows;
+  const int lane = static_cast<int>(threadIdx.x % kWarpSize);
+  const int warp = static_cast<int>(threadIdx.x / kWarpSize);
+  const int first_output = (static_cast<int>(blockIdx.x) * kTileWarps + warp) * kTileOutputRows;
+  if (first_output >= w.num_out) {
+    return;
+  }
   const T* activation = item.expert >= 0 ? p.activation + int64_t{item.first} * w.num_in
                                          : p.activation + p.shared_activation +
                                                int64_t{item.first - p.num_pairs} * w.num_in;
   TileRows<T, kTiles, kWhole> rows;
 #pragma unroll
   for (int n = 0; n < kTiles; ++n) {
-    const int row = 8 * n + static_cast<int>(threadIdx.x % kWarpSize / 4);
+    const int row = 8 * n + lane / 4;
     const bool exists = row < item.count;
     rows.at[n] = exists || kWhole ? activation + int64_t{exists ? row : 0} * w.num_in : nullptr;
   }
   TileSums<kTiles> sums = {};
-  add_product<kFormat, T, kTiles, kWhole>(
-      sums, lane_weights(w, first_output, item.expert >= 0 ? item.expert : 0), rows);
-  shared.store(sums);
-  __syncthreads();
-  for (int i = static_cast<int>(threadIdx.x); i < 8 * kTiles * kTileOutputRows; i += kTileThreads) {
-    const int row = i / kTileOutputRows;
-    const int output = i % kTileOutputRows;
-    if (row < item.count && first_output + output < w.num_out) {
-      p.sums[int64_t{item.first + row} * w.num_out + first_output + output] =
-          shared.total(row, output);
+  add_all_parts<kFormat, T>(sums, lane_weights(w, first_output, item.expert >= 0 ? item.expert : 0),
+                            rows);
+#pragma unroll
+  for (int n = 0; n < kTiles; ++n) {
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      const int row = 8 * n + 2 * (lane % 4) + i % 2;
+      const int output = first_output + lane / 4 + i / 2 * 8;
+      if (row < item.count && output < w.num_out) {
+        p.sums[int64_t{item.first + row} * w.num_out + output] = sums[n][i];
+      }
     }
   }
 }
@@ -294,7 +303,7 @@ void run_gate_up(const Job<T>& job) {
 
 template <TileFormat kFormat, class T, int kTiles, bool kWhole>
 void run_down(const Job<T>& job) {
-  launch({.grid = dim3(grid_size(job.args.x.size(1), kTileOutputRows),
+  launch({.grid = dim3(grid_size(job.args.x.size(1), kTileWarps * kTileOutputRows),
                        static_cast<unsigned>(job.max_items)),
           .block = dim3(kTileThreads),
           .stream = job.context.stream_handle(),

@@ -1,6 +1,7 @@
 #include "ops/pack.h"
 
 #include <cstring>
+#include <vector>
 
 #include "base/check.h"
 #include "base/checked_int.h"
@@ -139,6 +140,26 @@ RowColumns row_columns(WeightFormat format, int64_t num_in) {
   return {};
 }
 
+// Values of a part at `to` with `stride` bytes a row.
+void upload_values(Uploader& uploader, const Weight& part, std::byte* to, int64_t stride) {
+  const int64_t unit = dtype_bytes(part.values.dtype());
+  const int64_t row_bytes = part.values.size(1) * unit;
+  const int64_t from_stride = part.values.stride(0) * unit;
+  if (part.format != WeightFormat::kMxfp4) {
+    uploader.write_rows(to, part.values.data(),
+                        {.count = part.num_out,
+                         .row_bytes = row_bytes,
+                         .to_stride = stride,
+                         .from_stride = from_stride});
+    return;
+  }
+  std::vector<std::byte> row(static_cast<size_t>(row_bytes));
+  for (int64_t o = 0; o < part.num_out; ++o) {
+    ops::halve_words(part.values.data() + o * from_stride, row.data(), row_bytes);
+    uploader.write(to + o * stride, row.data(), row_bytes);
+  }
+}
+
 // Scales of a part, by output row, at `to` with `stride` bytes a row.
 void upload_scales(Uploader& uploader, const Weight& part, std::byte* to, int64_t stride) {
   const int64_t from_stride = part.scales.stride(0) * dtype_bytes(part.scales.dtype());
@@ -174,12 +195,7 @@ PackedWeight PackedWeight::stack_rows(std::span<const Weight> parts, Uploader& u
   packed.scales_ = Buffer::zeroed(num_out * scale_bytes, uploader.device());
   int64_t out = 0;
   for (const Weight& part : parts) {
-    const int64_t unit = dtype_bytes(part.values.dtype());
-    uploader.write_rows(packed.values_.data() + out * value_bytes, part.values.data(),
-                        {.count = part.num_out,
-                         .row_bytes = part.values.size(1) * unit,
-                         .to_stride = value_bytes,
-                         .from_stride = part.values.stride(0) * unit});
+    upload_values(uploader, part, packed.values_.data() + out * value_bytes, value_bytes);
     if (columns.scales > 0) {
       upload_scales(uploader, part, packed.scales_.data() + out * scale_bytes, scale_bytes);
     }

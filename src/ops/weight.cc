@@ -1,5 +1,7 @@
 #include "ops/weight.h"
 
+#include <cstring>
+
 #include "base/check.h"
 #include "base/checked_int.h"
 #include "core/dtype.h"
@@ -130,6 +132,23 @@ bool is_aligned(const ConstTensorView& view) {
 }
 
 }  // namespace
+
+void halve_words(const std::byte* from, std::byte* to, int64_t num_bytes) {
+  TALON_CHECK(num_bytes % 4 == 0, "{} bytes of words", num_bytes);
+  // The nibbles of a word whose place is even, in its low half; those of `word >> 4` are the
+  // others.
+  const auto even = [](uint32_t word) {
+    word &= 0x0F0F0F0FU;
+    word = (word | (word >> 4)) & 0x00FF00FFU;
+    return (word | (word >> 8)) & 0xFFFFU;
+  };
+  for (int64_t i = 0; i < num_bytes; i += 4) {
+    uint32_t word = 0;
+    std::memcpy(&word, from + i, 4);
+    word = even(word) | (even(word >> 4) << 16);
+    std::memcpy(to + i, &word, 4);
+  }
+}
 
 void check_cuda_rows(std::string_view op, const Weight& weight) {
   TALON_CHECK(weight.layout == WeightLayout::kCudaRows, "{}: the CUDA product needs kCudaRows", op);

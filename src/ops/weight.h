@@ -15,6 +15,7 @@
 // and its float32 value is the exact product rounded once, subnormals kept, 255 is NaN.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -30,17 +31,19 @@ enum class WeightLayout : uint8_t {
   kCudaRows,  // the CUDA kernels' order: rows as in the checkpoint, below
 };
 
-// kCudaRows: what the checkpoint has, in device memory, but for two things that a loader settles.
+// kCudaRows: what the checkpoint has, in device memory, but for three things that a loader settles.
 // A row is padded with zeros to P = round_up(in, kCudaRowInputs) inputs, so that it can be read in
-// whole pieces of 16 bytes; values and scales begin at a multiple of 16 bytes. Scales stand by
-// output row in every format, so that matrices may be stacked at any row:
+// whole pieces of 16 bytes; values and scales begin at a multiple of 16 bytes. Of each 8 values of
+// kMxfp4 the even ones are moved to the low half of their 32-bit word and the odd ones to the high
+// half, each in rising order, so that a kernel moves two at once. Scales stand by output row in
+// every format, so that matrices may be stacked at any row:
 //   kBf16        values bf16 [out, P]
 //   kFp8Channel  values e4m3 [out, P]      scales f32 [out, 1]
 //   kFp8Block    values e4m3 [out, P]      scales f32 [out, ceil(in/128)]
 //   kMxfp8       values e4m3 [out, P]      scales u8 [out, P/32]
 //   kMxfp4       values u8   [out, P/2]    scales u8 [out, P/32]
-// M3's sizes are multiples of 64, so its values are the checkpoint's bytes. The code 0x7F of e4m3,
-// which is NaN and stands in no checkpoint, counts as 480 on CUDA.
+// M3's sizes are multiples of 64, so its values are the checkpoint's bytes but for kMxfp4. The code
+// 0x7F of e4m3, which is NaN and stands in no checkpoint, counts as 480 on CUDA.
 inline constexpr int64_t kCudaRowInputs = 64;
 
 inline constexpr int64_t kMxGroup = 32;    // input channels that share an E8M0 scale
@@ -67,6 +70,10 @@ namespace ops {
 
 // Ends the process, naming the op, unless the arrays are those of a kCudaRows weight.
 void check_cuda_rows(std::string_view op, const Weight& weight);
+
+// A row of kMxfp4 values, as in the checkpoint, in the order of kCudaRows. `num_bytes` is a
+// multiple of 4.
+void halve_words(const std::byte* from, std::byte* to, int64_t num_bytes);
 
 // Row `row` of a row-major weight as float32, out[num_in]. The definition that every kernel and
 // layout is tested against.

@@ -119,10 +119,12 @@ __device__ inline uint32_t e4m3_pair(uint32_t word, int i) {
   return (spread & 0x80008000U) | ((spread >> 4) & 0x07F007F0U);
 }
 
-// Nibbles 2 i and 2 i + 1 of a word of e2m1 as bf16, each 2^-126 of its value.
+// Inputs 2 i and 2 i + 1 of a word of e2m1 as bf16, each 2^-126 of its value. They stand at the
+// same place in the word's halves (ops/weight.h), so two shifts move both.
 __device__ inline uint32_t e2m1_pair(uint32_t word, int i) {
-  const uint32_t byte = (word >> (8 * i)) & 0xFFU;
-  return ((byte * 0x01001000U) & 0x80008000U) | ((byte * 0x00040040U) & 0x01C001C0U);
+  const uint32_t sign = word << (12 - 4 * i);
+  const uint32_t magnitude = i < 2 ? word << (6 - 4 * i) : word >> (4 * i - 6);
+  return (sign & 0x80008000U) | (magnitude & 0x01C001C0U);
 }
 
 // What turns the moved bits into values: a product, or two where one would overflow.
@@ -131,9 +133,10 @@ struct Unscale {
   uint32_t second;  // used if has_second
   bool has_second;
 
-  __device__ uint32_t operator()(uint32_t pair) const {
+  template <bool kMayHaveSecond>
+  __device__ uint32_t apply(uint32_t pair) const {
     const uint32_t scaled = times(pair, first);
-    return has_second ? times(scaled, second) : scaled;
+    return kMayHaveSecond && has_second ? times(scaled, second) : scaled;
   }
 };
 
@@ -150,7 +153,7 @@ __device__ inline Unscale unscale_of(uint32_t scale) {
 }
 
 // Four words of bf16 pairs: 8 inputs, from the `part`-th eight of a piece.
-template <TileFormat kFormat>
+template <TileFormat kFormat, bool kMayHaveSecond>
 __device__ inline void expand(const uint4& piece,
                               int part,
                               const Unscale& unscale,
@@ -161,9 +164,9 @@ __device__ inline void expand(const uint4& piece,
     if constexpr (is_bf16(kFormat)) {
       out[i] = words[i];
     } else if constexpr (kFormat == TileFormat::kMxfp4) {
-      out[i] = unscale(e2m1_pair(words[part], i));
+      out[i] = unscale.template apply<kMayHaveSecond>(e2m1_pair(words[part], i));
     } else {
-      out[i] = unscale(e4m3_pair(words[2 * part + i / 2], i % 2));
+      out[i] = unscale.template apply<kMayHaveSecond>(e4m3_pair(words[2 * part + i / 2], i % 2));
     }
   }
 }
@@ -228,51 +231,52 @@ __device__ inline void split(float x, uint32_t (&parts)[3]) {
 template <int kTiles>
 using TileSums = float[kTiles][4];
 
-template <int kSecond, int kTiles, bool kWhole>
-__device__ inline void multiply(TileSums<kTiles>& sums,
-                                const uint32_t (&low)[4],
-                                const uint32_t (&high)[4],
-                                const TileRows<bf16, kTiles, kWhole>& rows,
-                                int2 range) {
-  const uint32_t a0[4] = {low[0], high[0], low[1], high[1]};
-  const uint32_t a1[4] = {low[2], high[2], low[3], high[3]};
-#pragma unroll
-  for (int n = 0; n < kTiles; ++n) {
-    uint32_t x[4];
-    load_eight<kSecond, kWhole>(rows.at[n], range.x, range.y, x);
-    mma_16x8x16(sums[n], a0, x[0], x[1]);
-    mma_16x8x16(sums[n], a1, x[2], x[3]);
-  }
+// Eight inputs of a row as B operands of two products: bf16 as they are, float32 in three parts.
+template <class T>
+inline constexpr int kSplits = sizeof(T) == 2 ? 1 : 3;
+
+template <class T>
+struct EightInputs {
+  uint32_t words[kSplits<T>][4];
+};
+
+template <int kSecond, bool kWhole>
+__device__ inline EightInputs<bf16> eight_inputs(const bf16* row, int2 range) {
+  EightInputs<bf16> x;
+  load_eight<kSecond, kWhole>(row, range.x, range.y, x.words[0]);
+  return x;
 }
 
-template <int kSecond, int kTiles>
-__device__ inline void multiply(TileSums<kTiles>& sums,
+template <int kSecond, bool kWhole>
+__device__ inline EightInputs<float> eight_inputs(const float* row, int2 range) {
+  EightInputs<float> x;
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    const int k = range.x + (i < 2 ? 2 * i : kSecond + 2 * (i - 2));
+    uint32_t first[3];
+    uint32_t second[3];
+    split(row != nullptr && k < range.y ? row[k] : 0.0F, first);
+    split(row != nullptr && k + 1 < range.y ? row[k + 1] : 0.0F, second);
+#pragma unroll
+    for (int part = 0; part < 3; ++part) {
+      x.words[part][i] = first[part] | (second[part] << 16);
+    }
+  }
+  return x;
+}
+
+// Eight inputs of a lane's two output rows times those of a row.
+template <class T>
+__device__ inline void multiply(float (&sums)[4],
                                 const uint32_t (&low)[4],
                                 const uint32_t (&high)[4],
-                                const TileRows<float, kTiles, false>& rows,
-                                int2 range) {
+                                const EightInputs<T>& x) {
   const uint32_t a0[4] = {low[0], high[0], low[1], high[1]};
   const uint32_t a1[4] = {low[2], high[2], low[3], high[3]};
 #pragma unroll
-  for (int n = 0; n < kTiles; ++n) {
-    uint32_t x[3][4];
-#pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      const int k = range.x + (i < 2 ? 2 * i : kSecond + 2 * (i - 2));
-      uint32_t first[3];
-      uint32_t second[3];
-      split(rows.at[n] != nullptr && k < range.y ? rows.at[n][k] : 0.0F, first);
-      split(rows.at[n] != nullptr && k + 1 < range.y ? rows.at[n][k + 1] : 0.0F, second);
-#pragma unroll
-      for (int part = 0; part < 3; ++part) {
-        x[part][i] = first[part] | (second[part] << 16);
-      }
-    }
-#pragma unroll
-    for (int part = 0; part < 3; ++part) {
-      mma_16x8x16(sums[n], a0, x[part][0], x[part][1]);
-      mma_16x8x16(sums[n], a1, x[part][2], x[part][3]);
-    }
+  for (int part = 0; part < kSplits<T>; ++part) {
+    mma_16x8x16(sums, a0, x.words[part][0], x.words[part][1]);
+    mma_16x8x16(sums, a1, x.words[part][2], x.words[part][3]);
   }
 }
 
@@ -300,55 +304,105 @@ __device__ inline LaneWeights lane_weights(const WeightRows& w, int first_output
   return lane;
 }
 
+inline constexpr bool is_mx(TileFormat format) {
+  return format == TileFormat::kMxfp4 || format == TileFormat::kMxfp8;
+}
+
+// A lane's share of a chunk: a piece of each of its two output rows and, of an MX format, its
+// scale.
+struct Pieces {
+  uint4 values[2];
+  uint32_t scales[2];
+};
+
 template <TileFormat kFormat>
-__device__ inline Unscale piece_unscale(const uint8_t* scales, int k) {
+__device__ inline Unscale piece_unscale(uint32_t scale) {
   if constexpr (kFormat == TileFormat::kMxfp4) {
-    return unscale_of<126>(scales[k / 32]);
+    return unscale_of<126>(scale);
   } else if constexpr (kFormat == TileFormat::kMxfp8) {
-    return unscale_of<120>(scales[k / 32]);
+    return unscale_of<120>(scale);
   } else {
     return {twice((120U + 127U) << 7), 0, false};  // 2^120
   }
 }
 
-// Adds one piece of both output rows to the sums.
-template <TileFormat kFormat, class T, int kTiles, bool kWhole>
-__device__ inline void add_piece(TileSums<kTiles>& sums,
-                                 const LaneWeights& lane,
-                                 const uint4 (&pieces)[2],
-                                 const TileRows<T, kTiles, kWhole>& rows,
-                                 int k) {
-  const int safe_k = k < lane.num_padded ? k : 0;
-  const Unscale low_scale = piece_unscale<kFormat>(lane.scales[0], safe_k);
-  const Unscale high_scale = piece_unscale<kFormat>(lane.scales[1], safe_k);
+// Adds the pieces at input range.x of kCount matrices to their sums.
+template <TileFormat kFormat, bool kMayHaveSecond, class T, int kCount, int kTiles, bool kWhole>
+__device__ inline void add_expanded(TileSums<kTiles> (&sums)[kCount],
+                                    const Pieces (&pieces)[kCount],
+                                    const TileRows<T, kTiles, kWhole>& rows,
+                                    int2 range) {
+  Unscale unscale[kCount][2];
+#pragma unroll
+  for (int m = 0; m < kCount; ++m) {
+    unscale[m][0] = piece_unscale<kFormat>(pieces[m].scales[0]);
+    unscale[m][1] = piece_unscale<kFormat>(pieces[m].scales[1]);
+  }
 #pragma unroll
   for (int part = 0; part < kPieceInputs<kFormat> / 8; ++part) {
-    uint32_t low[4];
-    uint32_t high[4];
-    expand<kFormat>(pieces[0], part, low_scale, low);
-    expand<kFormat>(pieces[1], part, high_scale, high);
-    multiply<kSecondFour<kFormat>>(sums, low, high, rows, int2{k + 8 * part, lane.num_in});
+    uint32_t low[kCount][4];
+    uint32_t high[kCount][4];
+#pragma unroll
+    for (int m = 0; m < kCount; ++m) {
+      expand<kFormat, kMayHaveSecond>(pieces[m].values[0], part, unscale[m][0], low[m]);
+      expand<kFormat, kMayHaveSecond>(pieces[m].values[1], part, unscale[m][1], high[m]);
+    }
+#pragma unroll
+    for (int n = 0; n < kTiles; ++n) {
+      const EightInputs<T> x =
+          eight_inputs<kSecondFour<kFormat>, kWhole>(rows.at[n], int2{range.x + 8 * part, range.y});
+#pragma unroll
+      for (int m = 0; m < kCount; ++m) {
+        multiply(sums[m][n], low[m], high[m], x);
+      }
+    }
   }
 }
 
-// The two rows' pieces at input k; zeros behind the rows.
+// A scale that needs a second product is rare, and asking for it at every pair is not cheap: the
+// warp asks once.
+template <TileFormat kFormat, class T, int kCount, int kTiles, bool kWhole>
+__device__ inline void add_pieces(TileSums<kTiles> (&sums)[kCount],
+                                  const Pieces (&pieces)[kCount],
+                                  const TileRows<T, kTiles, kWhole>& rows,
+                                  int2 range) {
+  if constexpr (is_mx(kFormat)) {
+    bool has_second = false;
+#pragma unroll
+    for (int m = 0; m < kCount; ++m) {
+      has_second |= piece_unscale<kFormat>(pieces[m].scales[0]).has_second;
+      has_second |= piece_unscale<kFormat>(pieces[m].scales[1]).has_second;
+    }
+    if (__any_sync(kAllLanes, has_second)) {
+      add_expanded<kFormat, true>(sums, pieces, rows, range);
+      return;
+    }
+  }
+  add_expanded<kFormat, false>(sums, pieces, rows, range);
+}
+
+// The pieces at input k; zeros behind the rows.
 template <TileFormat kFormat>
-__device__ inline void load_pieces(uint4 (&pieces)[2], const LaneWeights& lane, int k) {
+__device__ inline Pieces load_pieces(const LaneWeights& lane, int k) {
+  Pieces pieces = {};
 #pragma unroll
   for (int r = 0; r < 2; ++r) {
-    pieces[r] = uint4{0, 0, 0, 0};
     if (k < lane.num_padded) {
       if constexpr (kFormat == TileFormat::kBf16Sixteens) {
         const auto* const fours = reinterpret_cast<const uint2*>(lane.values[r]);
         const uint2 first = __ldg(fours + k / 4);
         const uint2 second = __ldg(fours + (k + kSecondFour<kFormat>) / 4);
-        pieces[r] = uint4{first.x, first.y, second.x, second.y};
+        pieces.values[r] = uint4{first.x, first.y, second.x, second.y};
       } else {
         const auto* const values = reinterpret_cast<const uint4*>(lane.values[r]);
-        pieces[r] = __ldg(values + k / kPieceInputs<kFormat>);
+        pieces.values[r] = __ldg(values + k / kPieceInputs<kFormat>);
+      }
+      if constexpr (is_mx(kFormat)) {
+        pieces.scales[r] = __ldg(lane.scales[r] + k / static_cast<int>(kMxGroup));
       }
     }
   }
+  return pieces;
 }
 
 // A chunk of fp8 is 64 inputs, which have one scale a row: it waits until the chunk is summed.
@@ -369,40 +423,110 @@ __device__ inline void add_scaled(TileSums<kTiles>& sums,
   }
 }
 
-// Adds this warp's chunks of the product to the sums.
-template <TileFormat kFormat, class T, int kTiles, bool kWhole>
-__device__ inline void add_product(TileSums<kTiles>& sums,
-                                   const LaneWeights& lane,
-                                   const TileRows<T, kTiles, kWhole>& rows) {
-  constexpr int kChunk = 4 * kPieceInputs<kFormat>;
-  constexpr int kAhead = kFormat == TileFormat::kMxfp4 ? 2 : 4;  // chunks on their way at once
-  const int num_chunks = (lane.num_padded + kChunk - 1) / kChunk;
-  const int chunks_per_warp = (num_chunks + kTileWarps - 1) / kTileWarps;
-  const int warp = static_cast<int>(threadIdx.x / kWarpSize);
+// Adds a chunk of kCount matrices, whose first input is `first`.
+template <TileFormat kFormat, class T, int kCount, int kTiles, bool kWhole>
+__device__ inline void add_chunk(TileSums<kTiles> (&sums)[kCount],
+                                 const LaneWeights (&lanes)[kCount],
+                                 const Pieces (&pieces)[kCount],
+                                 const TileRows<T, kTiles, kWhole>& rows,
+                                 int first) {
   const int place = static_cast<int>(threadIdx.x % 4) * kLaneInputs<kFormat>;
-  const int end = min(num_chunks, (warp + 1) * chunks_per_warp);
-  for (int c = warp * chunks_per_warp; c < end; c += kAhead) {
-    uint4 pieces[kAhead][2];
+  const int2 range = {first + place, lanes[0].num_in};
+  if constexpr (kFormat == TileFormat::kFp8) {
+    TileSums<kTiles> parts[kCount] = {};
+    add_pieces<kFormat, T>(parts, pieces, rows, range);
 #pragma unroll
-    for (int i = 0; i < kAhead; ++i) {
-      const int chunk = c + i < end ? c + i : num_chunks;  // behind the rows are zeros
-      load_pieces<kFormat>(pieces[i], lane, chunk * kChunk + place);
+    for (int m = 0; m < kCount; ++m) {
+      add_scaled<kTiles>(sums[m], parts[m], lanes[m], first);
+    }
+  } else {
+    add_pieces<kFormat, T>(sums, pieces, rows, range);
+  }
+}
+
+// Inputs that a warp takes at once, and how many times that are on their way: few where expanding
+// them takes many registers, so that more warps have room.
+template <TileFormat kFormat>
+inline constexpr int kChunkInputs = 4 * kPieceInputs<kFormat>;
+template <TileFormat kFormat, int kCount>
+inline constexpr int kAhead = (kFormat == TileFormat::kMxfp4 ? 2 : 4) / kCount;
+
+// How a row's inputs are cut: chunks, and an eighth of them to a part.
+struct Cut {
+  int num_chunks;
+  int chunks_per_part;
+};
+
+template <TileFormat kFormat>
+__device__ inline Cut cut_of(const LaneWeights& lane) {
+  const int num_chunks = (lane.num_padded + kChunkInputs<kFormat> - 1) / kChunkInputs<kFormat>;
+  return {num_chunks, (num_chunks + kTileWarps - 1) / kTileWarps};
+}
+
+// Calls body(chunk, pieces) for the chunks [begin, end) of kCount matrices, which have equal sizes.
+template <TileFormat kFormat, int kCount, class Body>
+__device__ inline void for_chunks(const LaneWeights (&lanes)[kCount],
+                                  int begin,
+                                  int end,
+                                  const Body& body) {
+  constexpr int kLoads = kAhead<kFormat, kCount>;
+  const int place = static_cast<int>(threadIdx.x % 4) * kLaneInputs<kFormat>;
+  for (int c = begin; c < end; c += kLoads) {
+    Pieces pieces[kLoads][kCount];
+#pragma unroll
+    for (int i = 0; i < kLoads; ++i) {
+      // Behind the rows are zeros.
+      const int k = c + i < end ? (c + i) * kChunkInputs<kFormat> + place : lanes[0].num_padded;
+#pragma unroll
+      for (int m = 0; m < kCount; ++m) {
+        pieces[i][m] = load_pieces<kFormat>(lanes[m], k);
+      }
     }
 #pragma unroll
-    for (int i = 0; i < kAhead; ++i) {
+    for (int i = 0; i < kLoads; ++i) {
       if (c + i >= end) {  // alike for the warp
         break;
       }
-      const int first = (c + i) * kChunk;
-      if constexpr (kFormat == TileFormat::kFp8) {
-        TileSums<kTiles> part = {};
-        add_piece<kFormat, T, kTiles, kWhole>(part, lane, pieces[i], rows, first + place);
-        add_scaled<kTiles>(sums, part, lane, first);
-      } else {
-        add_piece<kFormat, T, kTiles, kWhole>(sums, lane, pieces[i], rows, first + place);
-      }
+      body(c + i, pieces[i]);
     }
   }
+}
+
+// Adds this warp's part of the products of kCount matrices.
+template <TileFormat kFormat, class T, int kCount, int kTiles, bool kWhole>
+__device__ inline void add_part(TileSums<kTiles> (&sums)[kCount],
+                                const LaneWeights (&lanes)[kCount],
+                                const TileRows<T, kTiles, kWhole>& rows) {
+  const Cut cut = cut_of<kFormat>(lanes[0]);
+  const int begin = static_cast<int>(threadIdx.x / kWarpSize) * cut.chunks_per_part;
+  const int end = min(cut.num_chunks, begin + cut.chunks_per_part);
+  for_chunks<kFormat>(lanes, begin, end, [&](int chunk, const Pieces(&pieces)[kCount]) {
+    add_chunk<kFormat, T>(sums, lanes, pieces, rows, chunk * kChunkInputs<kFormat>);
+  });
+}
+
+// The product of one matrix by one warp, part by part: for short rows, of which a block would have
+// more to do with adding up than with multiplying.
+template <TileFormat kFormat, class T, int kTiles, bool kWhole>
+__device__ inline void add_all_parts(TileSums<kTiles>& sums,
+                                     const LaneWeights& lane,
+                                     const TileRows<T, kTiles, kWhole>& rows) {
+  const LaneWeights lanes[1] = {lane};
+  const Cut cut = cut_of<kFormat>(lane);
+  TileSums<kTiles> part[1] = {};
+  for_chunks<kFormat>(lanes, 0, cut.num_chunks, [&](int chunk, const Pieces(&pieces)[1]) {
+    add_chunk<kFormat, T>(part, lanes, pieces, rows, chunk * kChunkInputs<kFormat>);
+    if ((chunk + 1) % cut.chunks_per_part == 0 || chunk + 1 == cut.num_chunks) {
+#pragma unroll
+      for (int n = 0; n < kTiles; ++n) {
+#pragma unroll
+        for (int i = 0; i < 4; ++i) {
+          sums[n][i] += part[0][n][i];
+          part[0][n][i] = 0.0F;
+        }
+      }
+    }
+  });
 }
 
 // The sums of all warps, and then those of the block in `total(row, output)`.

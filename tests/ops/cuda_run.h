@@ -82,8 +82,12 @@ class StackedWeight {
       const ConstTensorView values = part->weight().values;
       for (int64_t row = 0; row < first.num_out; ++row, to += columns * element) {
         std::memset(to, 0, static_cast<size_t>(columns * element));
-        std::memcpy(to, values.data() + row * values.stride(0) * element,
-                    static_cast<size_t>(values.size(1) * element));
+        const std::byte* from = values.data() + row * values.stride(0) * element;
+        if (first.format == WeightFormat::kMxfp4) {
+          halve_words(from, to, values.size(1));
+        } else {
+          std::memcpy(to, from, static_cast<size_t>(values.size(1) * element));
+        }
       }
     }
     return all;

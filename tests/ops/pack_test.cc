@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <utility>
 #include <vector>
 
@@ -106,8 +107,10 @@ TEST(PackTest, StackPutsRowsUnderEachOther) {
 float row_at(const Weight& weight, int64_t out, int64_t in) {
   const auto code = [&] {
     if (weight.format == WeightFormat::kMxfp4) {
-      const uint8_t pair = weight.values.row<uint8_t>(out)[in / 2];
-      return e2m1_to_float(in % 2 == 0 ? pair & 0xFU : pair >> 4);
+      uint32_t word = 0;
+      std::memcpy(&word, weight.values.row<uint8_t>(out) + in / 8 * 4, 4);
+      const int64_t place = in % 2 * 16 + in % 8 / 2 * 4;  // even inputs in the low half
+      return e2m1_to_float((word >> place) & 0xFU);
     }
     return weight.format == WeightFormat::kBf16 ? to_float(weight.values.row<bf16>(out)[in])
                                                 : to_float(weight.values.row<e4m3>(out)[in]);

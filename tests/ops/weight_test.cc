@@ -91,6 +91,17 @@ TEST(WeightTest, Mxfp4GivesEveryPairOfCodesTimesEveryScale) {
   }
 }
 
+TEST(WeightTest, WordsForCudaHaveTheEvenInputsInTheirLowHalf) {
+  // Input i of each word is i, then 15 - i.
+  const std::vector<uint32_t> words = {0x76543210U, 0x89ABCDEFU};
+  std::vector<uint32_t> halved(2);
+
+  halve_words(reinterpret_cast<const std::byte*>(words.data()),
+              reinterpret_cast<std::byte*>(halved.data()), 8);
+
+  EXPECT_EQ(halved, (std::vector<uint32_t>{0x75316420U, 0x8ACE9BDFU}));
+}
+
 TEST(WeightTest, SmallScalesGiveSubnormalsAndLargeOnesInfinity) {
   TestWeight weight(WeightFormat::kMxfp8, 1, 64, 1);
   weight.values().at<e4m3>(0).bits = 0x01;   // 2^-9, the smallest
