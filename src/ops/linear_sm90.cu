@@ -260,7 +260,7 @@ __global__ void __launch_bounds__(WideRing::kThreads, 1)
       wgmma_wait<0>();
       WideRing::pin(part);
 #pragma unroll
-      for (int i = 0; i < 64; ++i) {
+      for (int i = 0; i < WideRing::kColumns / 2; ++i) {
         total[0][i] += part[0][i];
       }
     }

@@ -184,7 +184,8 @@ __global__ void __launch_bounds__(kTileThreads,
   }
 }
 
-// routed and shared are down [C, W]: short rows, so a warp takes 16 outputs.
+// routed and shared are down [C, W]. A rank's rows are short: a warp takes 16 outputs whole,
+// because cutting them over a block's warps leaves each a chunk and everyone waiting for the sums.
 template <TileFormat kFormat, class T, int kTiles, bool kWhole>
 __global__ void __launch_bounds__(kTileThreads, kTiles == 1 ? 3 : 1)
     down_kernel(const ProductParams<T> p) {

@@ -4,8 +4,8 @@
 // rows the B operand, so eight rows cost what one does and weights are read once for all of them.
 // Both operands come from memory in 16-byte pieces as they lie there: which input stands in which k
 // of an mma does not matter as long as it is the same for both, so lane t of four takes the t-th
-// piece of a chunk, and no shuffle, no shared memory and no re-layout is needed. With kBf16Sixteens
-// it takes the t-th 8 bytes of each 16 inputs instead, and an mma adds up neighbours, as wgmma does
+// piece of a chunk, and neither shuffles nor shared memory are needed. With kBf16Sixteens it takes
+// the t-th 8 bytes of each 16 inputs instead, and an mma adds up neighbours, as wgmma does
 // (linear_sm90.cu). Quantised values are expanded in registers: e4m3 and e2m1 become bf16 by moving
 // bits and one exact product.
 //
