@@ -28,9 +28,8 @@ namespace talon {
 namespace {
 
 constexpr double kF32Bound = 1e-5;
-constexpr double kBf16Median = 0.015;     // of all rows, up to 4 layers
-constexpr double kBf16MedianDeep = 0.06;  // up to 8 layers
-constexpr double kBf16Settled = 0.1;      // rows without a near tie
+constexpr double kBf16Median = 0.015;  // of all rows
+constexpr double kBf16Settled = 0.06;  // rows without a near tie
 
 // Errors of one comparison, and how many rows have another argmax.
 struct Errors {
@@ -122,9 +121,10 @@ TEST_P(M3GoldenTest, Bf16ActivationsStayWithinTheirBound) {
 
   const GoldenErrors errors = golden_errors(golden, ActivationType::kBf16);
 
-  const bool is_deep = golden.config.num_layers > 4;
-  EXPECT_LE(errors.logits.quantile(0.5), is_deep ? kBf16MedianDeep : kBf16Median);
-  EXPECT_GT(errors.logits.quantile(0.5), 1e-3) << "not bf16 at all";
+  const double middle = errors.logits.quantile(0.5);
+  RecordProperty("median", std::to_string(middle));  // for docs/numerics.md
+  EXPECT_LE(middle, kBf16Median);
+  EXPECT_GT(middle, 1e-3) << "not bf16 at all";
 }
 
 INSTANTIATE_TEST_SUITE_P(All,
@@ -232,6 +232,7 @@ TEST_P(M3OracleTest, Bf16RowsWithoutANearTieAreClose) {
       oracle_errors(*model, config, test::random_m3_weights(config, 101), tokens);
 
   EXPECT_GE(std::ssize(errors.settled.rows), 20);
+  RecordProperty("settled", std::to_string(errors.settled.quantile(1.0)));
   EXPECT_EQ(errors.settled.num_over(kBf16Settled), 0) << errors.settled.quantile(1.0);
 }
 
