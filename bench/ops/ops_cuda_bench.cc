@@ -34,16 +34,23 @@ constexpr double kFlopRate = 989e12;                        // of bf16 on an H10
 constexpr int64_t kColdBytes = int64_t{256} * 1024 * 1024;  // five times the L2 cache
 constexpr int64_t kHidden = 6144;
 
-// Device memory with a byte in every place. Which one changes no time, but NaN would spread.
-Buffer filled(int64_t num_bytes, uint8_t byte) {
+constexpr int64_t kPieceBytes = int64_t{16} * 1024 * 1024;
+
+// Writes the kPieceBytes at `piece` over and over.
+void fill(const Buffer& buffer, const void* piece) {
   CudaContext context(kGpu);
-  const std::vector<uint8_t> piece(size_t{16} * 1024 * 1024, byte);
-  Buffer buffer(num_bytes, kGpu);
-  for (int64_t at = 0; at < num_bytes; at += std::ssize(piece)) {
-    copy_bytes(context.stream(), buffer.data() + at, piece.data(),
-               std::min<int64_t>(std::ssize(piece), num_bytes - at));
+  for (int64_t at = 0; at < buffer.num_bytes(); at += kPieceBytes) {
+    copy_bytes(context.stream(), buffer.data() + at, piece,
+               std::min(kPieceBytes, buffer.num_bytes() - at));
   }
   context.synchronize();
+}
+
+// Device memory with a byte in every place. Which one changes no time, but NaN would spread.
+Buffer filled(int64_t num_bytes, uint8_t byte) {
+  const std::vector<uint8_t> piece(kPieceBytes, byte);
+  Buffer buffer(num_bytes, kGpu);
+  fill(buffer, piece.data());
   return buffer;
 }
 
@@ -148,15 +155,13 @@ struct Matrices {
 // bf16 values of either sign between 2^-7 and 2^0: a processor multiplies equal ones with less
 // power.
 void make_random(const Buffer& buffer) {
-  CudaContext context(kGpu);
-  std::vector<uint16_t> values(static_cast<size_t>(buffer.num_bytes() / 2));
+  std::vector<uint16_t> values(kPieceBytes / 2);
   uint32_t state = 1;
   for (uint16_t& value : values) {
     state = state * 1664525U + 1013904223U;
     value = static_cast<uint16_t>(((state >> 16) & 0x83FFU) | 0x3C00U);
   }
-  copy_bytes(context.stream(), buffer.data(), values.data(), buffer.num_bytes());
-  context.synchronize();
+  fill(buffer, values.data());
 }
 
 // Arguments: format, outputs, inputs, rows, and whether the portable kernel must take them.

@@ -79,48 +79,56 @@ LinearProblem problem_of(const LinearArgs& args) {
 
 // Rows that are not whole are odd cases, and have one kernel.
 template <TileFormat kFormat, class Out>
-void run_bf16(const CudaContext& context, const LinearArgs& args, const LinearConfig& config) {
-  const bool whole = problem_of(args).aligned && args.weight.num_in % kCudaRowInputs == 0;
+void run_bf16(const CudaContext& context, const LinearArgs& args, bool whole, int rows_per_block) {
   if (!whole) {
     run<kFormat, bf16, Out, 4, false>(context, args);
-  } else if (config.rows_per_block == 8) {
+  } else if (rows_per_block == 8) {
     run<kFormat, bf16, Out, 1, true>(context, args);
-  } else if (config.rows_per_block == 16) {
+  } else if (rows_per_block == 16) {
     run<kFormat, bf16, Out, 2, true>(context, args);
   } else {
     run<kFormat, bf16, Out, 4, true>(context, args);
   }
 }
 
-}  // namespace
-
-void linear(CudaContext& context, const LinearArgs& args) {
-  linear(context, args, choose_config(problem_of(args), context.info()));
-}
-
-void linear(CudaContext& context, const LinearArgs& args, const LinearConfig& config) {
+void run_config(CudaContext& context,
+                const LinearArgs& args,
+                const LinearProblem& problem,
+                const LinearConfig& config) {
   if (config.kernel != LinearKernel::kTiles) {
     linear_sm90(context, args, config);
     return;
   }
-  const LinearProblem problem = problem_of(args);
-  if (adds_sixteens(problem)) {
+  const auto run_tiles = [&]<TileFormat kFormat>() {
+    const bool whole = problem.aligned && problem.num_in % kCudaRowInputs == 0;
     if (args.out.dtype() == DType::kF32) {
-      run_bf16<TileFormat::kBf16Sixteens, float>(context, args, config);
+      run_bf16<kFormat, float>(context, args, whole, config.rows_per_block);
     } else {
-      run_bf16<TileFormat::kBf16Sixteens, bf16>(context, args, config);
+      run_bf16<kFormat, bf16>(context, args, whole, config.rows_per_block);
     }
+  };
+  if (adds_sixteens(problem)) {
+    run_tiles.template operator()<TileFormat::kBf16Sixteens>();
     return;
   }
-  dispatch_tile_format(args.weight.format, [&]<TileFormat kFormat>() {
-    if (args.x.dtype() == DType::kF32) {
+  dispatch_tile_format(problem.format, [&]<TileFormat kFormat>() {
+    if (problem.x_dtype == DType::kF32) {
       run<kFormat, float, float, 4, false>(context, args);
-    } else if (args.out.dtype() == DType::kF32) {
-      run_bf16<kFormat, float>(context, args, config);
     } else {
-      run_bf16<kFormat, bf16>(context, args, config);
+      run_tiles.template operator()<kFormat>();
     }
   });
+}
+
+}  // namespace
+
+void linear(CudaContext& context, const LinearArgs& args) {
+  const LinearProblem problem = problem_of(args);
+  run_config(context, args, problem, choose_config(problem, context.info()));
+}
+
+void linear(CudaContext& context, const LinearArgs& args, const LinearConfig& config) {
+  run_config(context, args, problem_of(args), config);
 }
 
 }  // namespace talon::ops::cuda

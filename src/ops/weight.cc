@@ -134,19 +134,19 @@ bool is_aligned(const ConstTensorView& view) {
 }  // namespace
 
 void halve_words(const std::byte* from, std::byte* to, int64_t num_bytes) {
-  TALON_CHECK(num_bytes % 4 == 0, "{} bytes of words", num_bytes);
-  // The nibbles of a word whose place is even, in its low half; those of `word >> 4` are the
+  TALON_CHECK(num_bytes % 8 == 0, "{} bytes of pairs of words", num_bytes);
+  // Of both words the nibbles whose place is even, in the low half; those of `words >> 4` are the
   // others.
-  const auto even = [](uint32_t word) {
-    word &= 0x0F0F0F0FU;
-    word = (word | (word >> 4)) & 0x00FF00FFU;
-    return (word | (word >> 8)) & 0xFFFFU;
+  const auto even = [](uint64_t words) {
+    words &= 0x0F0F0F0F0F0F0F0FU;
+    words = (words | (words >> 4)) & 0x00FF00FF00FF00FFU;
+    return (words | (words >> 8)) & 0x0000FFFF0000FFFFU;
   };
-  for (int64_t i = 0; i < num_bytes; i += 4) {
-    uint32_t word = 0;
-    std::memcpy(&word, from + i, 4);
-    word = even(word) | (even(word >> 4) << 16);
-    std::memcpy(to + i, &word, 4);
+  for (int64_t i = 0; i < num_bytes; i += 8) {
+    uint64_t words = 0;
+    std::memcpy(&words, from + i, 8);
+    words = even(words) | (even(words >> 4) << 16);
+    std::memcpy(to + i, &words, 8);
   }
 }
 

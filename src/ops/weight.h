@@ -72,7 +72,7 @@ namespace ops {
 void check_cuda_rows(std::string_view op, const Weight& weight);
 
 // A row of kMxfp4 values, as in the checkpoint, in the order of kCudaRows. `num_bytes` is a
-// multiple of 4.
+// multiple of 8.
 void halve_words(const std::byte* from, std::byte* to, int64_t num_bytes);
 
 // Row `row` of a row-major weight as float32, out[num_in]. The definition that every kernel and
